@@ -1,0 +1,3 @@
+"""Learn from labels that are only partly known."""
+
+__version__ = "0.1.0"
