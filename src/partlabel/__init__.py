@@ -1,3 +1,48 @@
-"""Learn from labels that are only partly known."""
+"""partlabel: learn from labels that are only partly known.
+
+The nouns and the few verbs of the quick start; each is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from partlabel.aggregate import DawidSkene as DawidSkene
+    from partlabel.aggregate import MajorityVote as MajorityVote
+    from partlabel.beliefs import Beliefs as Beliefs
+    from partlabel.channels import Channels as Channels
+    from partlabel.channels import Confusion as Confusion
+    from partlabel.channels import log_likelihood as log_likelihood
+    from partlabel.errors import InputError as InputError
+    from partlabel.evidence import Candidates as Candidates
+    from partlabel.evidence import Evidence as Evidence
+    from partlabel.evidence import Votes as Votes
+    from partlabel.labels import LabelSpace as LabelSpace
+
+_HOME = {
+    "Beliefs": "beliefs",
+    "Candidates": "evidence",
+    "Channels": "channels",
+    "Confusion": "channels",
+    "DawidSkene": "aggregate",
+    "Evidence": "evidence",
+    "InputError": "errors",
+    "LabelSpace": "labels",
+    "MajorityVote": "aggregate",
+    "Votes": "evidence",
+    "log_likelihood": "channels",
+}
+
+__all__ = [*sorted(_HOME)]  # noqa: PLE0604 - one list of names, so that none is forgotten
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'partlabel' has no attribute {name!r}")
+    return getattr(import_module(f"partlabel.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

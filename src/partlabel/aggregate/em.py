@@ -1,0 +1,79 @@
+"""The one EM loop: it owns stopping, restarts and the objective path; a model supplies the step."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+State = TypeVar("State")
+
+
+class Outcome(Enum):
+    """How a run ended; the value is the sentence for the user."""
+
+    CONVERGED = "The objective stopped improving."
+    MAX_ITER = "`max_iter` was reached while still improving; raise `max_iter` or `tol`."
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[State]):
+    """How a run of EM went.
+
+    Attributes
+    ----------
+    state : the last parameters.
+    path : the objective at each iteration's start, in nats; never falls.
+    outcome : how it ended.
+    start : which of the starts it came from.
+    """
+
+    state: State
+    path: list[float] = field(repr=False)
+    outcome: Outcome
+    start: int
+
+    @property
+    def objective(self) -> float:
+        """The last known value of the objective."""
+        return self.path[-1]
+
+
+def run_em(
+    step: Callable[[State], tuple[State, float]],
+    starts: Iterable[State],
+    *,
+    max_iter: int,
+    tol: float,
+    scale: float,
+) -> Run[State]:
+    """Climb from each start and keep the highest end.
+
+    Parameters
+    ----------
+    step : state -> (next state, objective of the given state)
+    starts : states
+    max_iter : int
+        Steps from each start at the most.
+    tol : float
+        Stop once a step improves the objective by less than ``tol * scale``.
+    scale : float
+        How many items the objective adds up, so that `tol` is in nats per item.
+    """
+    runs = [_climb(step, state, n, max_iter, tol * scale) for n, state in enumerate(starts)]
+    return max(runs, key=lambda run: run.objective)
+
+
+def _climb(
+    step: Callable[[State], tuple[State, float]],
+    state: State,
+    start: int,
+    max_iter: int,
+    enough: float,
+) -> Run[State]:
+    path: list[float] = []
+    for _ in range(max_iter):
+        state, objective = step(state)
+        path.append(objective)
+        if len(path) > 1 and path[-1] - path[-2] < enough:
+            return Run(state, path, Outcome.CONVERGED, start)
+    return Run(state, path, Outcome.MAX_ITER, start)

@@ -1,0 +1,143 @@
+"""The E-step and the counts of the M-step in one pass over the votes, compiled.
+
+==============================  ========  =============================================
+symbol                          code      shape
+==============================  ========  =============================================
+:math:`\\log p(s | y)`           table     (n_symbols, n_classes)
+:math:`\\log p(y) 1[y \\in S]`    start     (n_sets, n_classes)
+:math:`\\sum_i b_i(y)[s \\in o_i]` counts    (n_symbols, n_classes) expected counts
+:math:`\\sum_i b_i(y)`           totals    (n_classes,)
+==============================  ========  =============================================
+
+The rows are cut into a fixed number of blocks whose sums are added in order, so that the result doesn't
+depend on how many threads there are.
+"""
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+ENTRIES_AT_ONCE = 4_194_304  # of all blocks' count tables: 32 MB
+MOST_BLOCKS = 32
+# Sums may be reordered; NaN and infinity keep their meaning, as -inf stands for a class ruled out.
+RELAXED = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def blocks(n_symbols: int, n_classes: int) -> int:
+    """How many blocks to cut the rows into: fewer where the count tables are large."""
+    return max(1, min(MOST_BLOCKS, ENTRIES_AT_ONCE // (n_symbols * n_classes)))
+
+
+@njit(parallel=True, cache=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]  # numba has no types
+def expected_counts(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    table: NDArray[np.float64],
+    n_blocks: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Give the expected counts, the expected class totals and the log-likelihood (nats)."""
+    n_rows, n_classes = len(which), start.shape[1]
+    counts = np.zeros((n_blocks, table.shape[0], n_classes))
+    totals = np.zeros((n_blocks, n_classes))
+    objective = np.zeros(n_blocks)
+    for block in prange(n_blocks):
+        belief = np.empty(n_classes)
+        own, total, climbed = counts[block], totals[block], 0.0
+        for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
+            for k in range(n_classes):
+                belief[k] = start[which[i], k]
+            for v in range(indptr[i], indptr[i + 1]):
+                s = symbol[v]
+                for k in range(n_classes):
+                    belief[k] += table[s, k]
+            top = belief[0]
+            for k in range(1, n_classes):
+                top = max(top, belief[k])
+            norm = 0.0
+            for k in range(n_classes):
+                belief[k] = np.exp(belief[k] - top)
+                norm += belief[k]
+            climbed += weight[i] * (top + np.log(norm))
+            scale = weight[i] / norm
+            for k in range(n_classes):
+                belief[k] *= scale
+                total[k] += belief[k]
+            for v in range(indptr[i], indptr[i + 1]):
+                s = symbol[v]
+                for k in range(n_classes):
+                    own[s, k] += belief[k]
+        objective[block] = climbed
+    return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
+
+
+@njit(parallel=True, cache=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+def counts_under(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    beliefs: NDArray[np.float64],
+    n_symbols: int,
+    n_blocks: int,
+) -> NDArray[np.float64]:
+    """(n_symbols, n_classes) Expected counts of each word under given beliefs (n_items, n_classes)."""
+    n_rows, n_classes = beliefs.shape
+    counts = np.zeros((n_blocks, n_symbols, n_classes))
+    for block in prange(n_blocks):
+        for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
+            for v in range(indptr[i], indptr[i + 1]):
+                for k in range(n_classes):
+                    counts[block, symbol[v], k] += beliefs[i, k]
+    return counts.sum(axis=0)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def overlaps_and_conflicts(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    source: NDArray[np.int32],
+    members: NDArray[np.bool_],
+    n_sources: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each source, how many of its votes another source's vote stands beside, and how many one contradicts.
+
+    Two votes contradict each other when no class is in both.
+    """
+    n_classes = members.shape[1]
+    overlap, conflict = np.zeros(n_sources), np.zeros(n_sources)
+    naming = np.zeros(n_classes)
+    for i in range(len(indptr) - 1):
+        n = indptr[i + 1] - indptr[i]
+        if n < 2:
+            continue
+        naming[:] = 0
+        for v in range(indptr[i], indptr[i + 1]):
+            for k in range(n_classes):
+                naming[k] += members[symbol[v], k]
+        for v in range(indptr[i], indptr[i + 1]):
+            s = symbol[v]
+            overlap[source[s]] += weight[i]
+            # a vote that holds none of the classes of s is in none of their counts
+            most = 0.0
+            for k in range(n_classes):
+                if members[s, k]:
+                    most += naming[k]
+            if most >= n and not _contradicted(indptr[i], indptr[i + 1], symbol, members, s):
+                continue
+            conflict[source[s]] += weight[i]
+    return overlap, conflict
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _contradicted(
+    start: int, end: int, symbol: NDArray[np.int32], members: NDArray[np.bool_], s: int
+) -> bool:
+    for v in range(start, end):
+        shared = False
+        for k in range(members.shape[1]):
+            shared = shared or (members[s, k] and members[symbol[v], k])
+        if not shared:
+            return True
+    return False

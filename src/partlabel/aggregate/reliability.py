@@ -1,0 +1,170 @@
+"""reliability_table: what each source is worth, with intervals and a plain verdict."""
+
+from enum import Enum
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from partlabel.aggregate.kernels import blocks, counts_under, overlaps_and_conflicts
+from partlabel.aggregate.observations import Observations
+from partlabel.evidence import Evidence, Votes
+
+LEVEL = 0.95
+ENOUGH_GOLD = 30
+TRUSTED_ABOVE = 0.4  # "moderate" agreement beyond chance (Landis & Koch, Biometrics 1977)
+NARROW = 0.1
+
+
+class Verdict(Enum):
+    """What to do with a source; the value is the sentence for the user."""
+
+    TRUST = "trust"
+    CARE = "use with care"
+    HARMFUL = "worse than chance"
+    NOTHING = "says nothing"
+
+
+def reliability_table(
+    evidence: Evidence,
+    beliefs: NDArray[np.float64] | None = None,
+    *,
+    counts: NDArray[np.float64] | None = None,
+    totals: NDArray[np.float64] | None = None,
+    prior_accuracy: float = 0.5,
+    prior_strength: float = 2.0,
+) -> pl.DataFrame:
+    """Give one row per source: how much it says, how often it is contradicted, and how often it is right.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    beliefs : (n_items, n_classes), default None
+        What the label is believed to be. Not needed where `counts` and `totals` are given.
+    counts : (n_symbols, n_classes), default None
+        Expected number of votes with this word about items of this class.
+    totals : (n_classes,), default None
+        Expected number of items of each class.
+    prior_accuracy, prior_strength : float
+        Pseudo-votes behind the credible interval, the model's own prior.
+
+    Returns
+    -------
+    polars.DataFrame
+        source; votes; coverage (share of items it speaks about); overlap, conflict (share of its votes beside
+        which, or against which, another source speaks); accuracy with accuracy_low and accuracy_high (a 95%
+        credible interval: beta posterior of the expected counts, given the beliefs); chance (accuracy of a
+        source that says the same words without looking); gold_votes, gold_accuracy, gold_low, gold_high
+        (Clopper-Pearson, where there is gold); verdict.
+    """
+    votes = evidence.votes
+    if votes is None:
+        return _frame({})
+    if counts is None or totals is None:
+        if beliefs is None:
+            raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
+        n_symbols, n_classes = len(votes.vocabulary), len(votes.labels)
+        counts = counts_under(
+            votes.indptr, votes.symbol, beliefs, n_symbols, blocks(n_symbols, n_classes)
+        )
+        totals = beliefs.sum(axis=0)
+    source, members, n = votes.vocabulary.source, votes.vocabulary.members(), votes.n_sources
+    said = counts.sum(axis=1)
+    n_votes = np.bincount(source, weights=said, minlength=n).round()
+    right = np.bincount(source, weights=(counts * members).sum(axis=1), minlength=n)
+    luck = np.bincount(source, weights=said * (members @ (totals / totals.sum())), minlength=n)
+    a = prior_accuracy * prior_strength + right
+    b = (1.0 - prior_accuracy) * prior_strength + n_votes - right
+    tail = (1.0 - LEVEL) / 2
+    overlap, conflict = _beside(evidence)
+    spoke = np.maximum(n_votes, 1)
+    gold_votes, gold_right = _on_gold(evidence, votes)
+    gold_low, gold_high = clopper_pearson(gold_right, gold_votes)
+    columns = {
+        "source": list(votes.sources),
+        "votes": n_votes.astype(np.int64),
+        "coverage": n_votes / len(evidence),
+        "overlap": overlap / spoke,
+        "conflict": conflict / spoke,
+        "accuracy": a / (a + b),
+        "accuracy_low": beta.ppf(tail, a, b),
+        "accuracy_high": beta.ppf(1.0 - tail, a, b),
+        "chance": luck / spoke,
+        "gold_votes": gold_votes.astype(np.int64),
+        "gold_accuracy": np.where(gold_votes > 0, gold_right / np.maximum(gold_votes, 1), np.nan),
+        "gold_low": gold_low,
+        "gold_high": gold_high,
+    }
+    return _frame(columns)
+
+
+def clopper_pearson(
+    right: NDArray[np.float64], n: NDArray[np.float64], level: float = LEVEL
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the exact interval of a share (Clopper & Pearson, Biometrika 1934); NaN where ``n`` is 0."""
+    tail = (1.0 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(right > 0, beta.ppf(tail, right, n - right + 1), 0.0)
+        high = np.where(right < n, beta.ppf(1.0 - tail, right + 1, n - right), 1.0)
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def _beside(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows, votes = Observations.of(evidence), evidence.votes
+    assert votes is not None
+    vocabulary = votes.vocabulary
+    overlap, conflict = overlaps_and_conflicts(
+        rows.indptr,
+        rows.symbol,
+        rows.weight,
+        vocabulary.source,
+        vocabulary.members(),
+        votes.n_sources,
+    )
+    return overlap, conflict
+
+
+def _on_gold(evidence: Evidence, votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each source, its votes on items with gold, and how many of them hold the gold label."""
+    if evidence.gold is None:
+        return np.zeros(votes.n_sources), np.zeros(votes.n_sources)
+    known = np.flatnonzero(evidence.gold.exact)
+    checked = votes.select(known)
+    truth = np.repeat(evidence.gold.codes()[known], checked.votes_per_item)
+    vocabulary = votes.vocabulary
+    right = vocabulary.sets[vocabulary.meaning[checked.symbol], truth]
+    n = np.bincount(checked.source, minlength=votes.n_sources).astype(np.float64)
+    return n, np.bincount(checked.source, weights=right, minlength=votes.n_sources)
+
+
+def _frame(columns: dict[str, object]) -> pl.DataFrame:
+    schema = {
+        "source": pl.String,
+        "votes": pl.Int64,
+        **dict.fromkeys(("coverage", "overlap", "conflict"), pl.Float64),
+        **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "chance"), pl.Float64),
+        "gold_votes": pl.Int64,
+        **dict.fromkeys(("gold_accuracy", "gold_low", "gold_high"), pl.Float64),
+    }
+    frame = pl.DataFrame(columns, schema=schema, nan_to_null=True)
+    return frame.with_columns(verdict=_verdict())
+
+
+def _verdict() -> pl.Expr:
+    """Judge by gold where there is enough of it, else by the credible interval; against chance."""
+    checked = pl.col("gold_votes") >= ENOUGH_GOLD
+    low = pl.when(checked).then("gold_low").otherwise("accuracy_low")
+    high = pl.when(checked).then("gold_high").otherwise("accuracy_high")
+    beyond_chance = (low - pl.col("chance")) / (1.0 - pl.col("chance"))
+    return (
+        pl.when(pl.col("votes") == 0)
+        .then(pl.lit(Verdict.NOTHING.value))
+        .when(high < pl.col("chance"))
+        .then(pl.lit(Verdict.HARMFUL.value))
+        .when((low <= pl.col("chance")) & (high - low < NARROW))
+        .then(pl.lit(Verdict.NOTHING.value))
+        .when(beyond_chance >= TRUSTED_ABOVE)
+        .then(pl.lit(Verdict.TRUST.value))
+        .otherwise(pl.lit(Verdict.CARE.value))
+    )

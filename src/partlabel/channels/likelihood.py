@@ -1,0 +1,140 @@
+"""log_likelihood: what all evidence about an item says of its class; the seam of every cost and label model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from partlabel.channels.confusion import Confusion
+from partlabel.errors import InputError, rows_named
+from partlabel.evidence import ClassSets, Evidence, as_evidence
+
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Channels:
+    """How each kind of evidence comes about, given the class.
+
+    Gold has the identity channel: it is right.
+
+    Parameters
+    ----------
+    votes : Confusion, default None
+        The channel of votes. None ignores votes.
+    candidate_noise : float in [0, 1), default 0.0
+        Likelihood of a candidate set that lacks the true class, against one that has it. 0 trusts the sets.
+
+    Raises
+    ------
+    InputError
+        If `candidate_noise` is out of range.
+    """
+
+    votes: Confusion | None = None
+    candidate_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.candidate_noise < 1.0:
+            raise InputError(f"`candidate_noise` must lie in [0, 1); got {self.candidate_noise}.")
+
+    def set_table(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """What gold and candidates say: log-likelihood (n_sets, n_classes), and the set of each item."""
+        sets = self._sets(evidence)
+        with np.errstate(divide="ignore"):
+            return np.log(sets.table.astype(np.float64)), sets.which
+
+    def _sets(self, evidence: Evidence) -> ClassSets:
+        if self.candidate_noise == 0.0 or evidence.candidates is None:
+            return evidence.hard_sets()
+        gold = evidence.without("candidates").hard_sets()
+        noisy = evidence.candidates.sets
+        pair = gold.which.astype(np.int64) * len(noisy.table) + noisy.which
+        keys, which = np.unique(pair, return_inverse=True)
+        softened = np.where(noisy.table, 1.0, self.candidate_noise)
+        table = gold.table[keys // len(noisy.table)] * softened[keys % len(noisy.table)]
+        return ClassSets(table, which.astype(np.int32))  # type: ignore[arg-type]  # weights in place of members
+
+
+def log_likelihood(
+    evidence: Evidence, channels: Channels, *, rows: slice | None = None
+) -> NDArray[np.float64]:
+    """Give log p(everything observed about the item | class), up to a constant per item.
+
+    Evidence of different kinds is taken as independent given the class.
+
+    Parameters
+    ----------
+    evidence : Evidence, Votes or Candidates
+    channels : Channels
+    rows : slice, default None
+        Only these items, so that a caller decides how much is in memory; see `log_likelihood_chunks`.
+
+    Returns
+    -------
+    (n_rows, n_classes) float, in nats; -inf where the class is ruled out, zeros where nothing is known.
+
+    Raises
+    ------
+    InputError
+        If the evidence rules out every class of an item.
+    """
+    evidence = as_evidence(evidence)
+    table, which = channels.set_table(evidence)
+    return _rows(evidence, channels, table, which, rows or slice(0, len(evidence)))
+
+
+def log_likelihood_chunks(
+    evidence: Evidence, channels: Channels, *, size: int = CHUNK
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Give `log_likelihood` piece by piece: pairs of the rows and their (n_rows, n_classes) table.
+
+    Parameters
+    ----------
+    size : int, default 65536
+        Items in a piece: memory for one piece is ``8 * size * n_classes`` bytes.
+    """
+    evidence = as_evidence(evidence)
+    table, which = channels.set_table(evidence)
+    for start in range(0, len(evidence), size):
+        rows = slice(start, min(start + size, len(evidence)))
+        yield rows, _rows(evidence, channels, table, which, rows)
+
+
+def _rows(
+    evidence: Evidence,
+    channels: Channels,
+    table: NDArray[np.float64],
+    which: NDArray[np.int32],
+    rows: slice,
+) -> NDArray[np.float64]:
+    out = table[which[rows]]
+    if evidence.votes is not None and channels.votes is not None:
+        votes = evidence.votes.in_vocabulary(channels.votes.vocabulary)
+        out += channels.votes.log_silence()
+        _add_votes(
+            votes.indptr[rows.start : rows.stop + 1], votes.symbol, channels.votes.log_table(), out
+        )
+    impossible = np.isneginf(out.max(axis=1))
+    if impossible.any():
+        ids = None if evidence.item_ids is None else evidence.item_ids[rows]
+        raise InputError(
+            f"The evidence must leave a class possible; it rules out all of them at {rows_named(impossible, ids)}. "
+            "Give the channel some noise (no zero in a known matrix, `candidate_noise` above 0), or correct it."
+        )
+    return out
+
+
+@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+def _add_votes(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    table: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    for i in prange(len(indptr) - 1):
+        for v in range(indptr[i], indptr[i + 1]):
+            for k in range(out.shape[1]):
+                out[i, k] += table[symbol[v], k]
