@@ -18,7 +18,8 @@ from partlabel.labels import LabelSpace
 class Aggregator(BaseEstimator):
     """Evidence in, beliefs and reliabilities out.
 
-    A label model derives from this and says how it learns (`_learn`) and what it believes (`_believe`).
+    A label model derives from this and says how it learns (`_learn`) and what it believes
+    (`_believe`).
     """
 
     labels_: LabelSpace

@@ -1,17 +1,19 @@
-"""DawidSkene: learn each source's confusion and the labels together, by EM.
+r"""DawidSkene: learn each source's confusion and the labels together, by EM.
 
 =================================  =============  ============================================
 symbol                             code           shape
 =================================  =============  ============================================
-:math:`\\pi_y`                      class_prior_   (n_classes,)
+:math:`\pi_y`                      class_prior_   (n_classes,)
 :math:`p(s | y, j)`                confusion_     (n_symbols, n_classes), words of source j
 :math:`b_i(y)`                     beliefs        (n_items, n_classes)
-:math:`\\alpha`                     prior          (n_cells,) pseudo-votes
+:math:`\alpha`                     prior          (n_cells,) pseudo-votes
 =================================  =============  ============================================
 
-Objective, climbed by EM (Dawid & Skene, Applied Statistics 1979, eqs. 2.3-2.5, with Dirichlet priors):
+Objective, climbed by EM (Dawid & Skene, Applied Statistics 1979, eqs. 2.3-2.5, with Dirichlet
+priors):
 
-.. math:: \\sum_i \\log \\sum_{y \\in S_i} \\pi_y \\prod_{s \\in o_i} p(s | y) + \\sum_c \\alpha_c \\log \\theta_c
+.. math:: \sum_i \log \sum_{y \in S_i} \pi_y \prod_{s \in o_i} p(s | y)
+          + \sum_c \alpha_c \log \theta_c
 """
 
 import warnings
@@ -100,25 +102,27 @@ class Problem:
 class DawidSkene(Aggregator):
     """Learn how each source confuses the classes, and what the labels are, from their agreement.
 
-    Right where sources err independently of each other given the label. Gold labels and candidate sets take
-    part as evidence; items about which nobody spoke keep the class prior.
+    Right where sources err independently of each other given the label. Gold labels and candidate
+    sets take part as evidence; items about which nobody spoke keep the class prior.
 
     Parameters
     ----------
     tying : {"full", "class", "one"}, default "full"
-        "full" learns a confusion table per source, "class" an accuracy per class, "one" a single accuracy.
-        Fewer parameters need fewer votes per source.
+        "full" learns a confusion table per source, "class" an accuracy per class, "one" a single
+        accuracy. Fewer parameters need fewer votes per source.
     accuracy : float in (0, 1), default 0.7
         Prior accuracy of a source. Above chance, it keeps EM from swapping the classes' names.
     strength : float, default 10.0
         Pseudo-votes behind it, per class ("one": per source). Higher trusts small sources less.
     class_prior : "uniform", "learnt" or (n_classes,), default "uniform"
-        Share of each class before any vote. "learnt" suits dense votes whose sources say every class; from
-        rules that only ever say one class it can't be learnt, and EM drives it to a single class.
+        Share of each class before any vote. "learnt" suits dense votes whose sources say every
+        class; from rules that only ever say one class it can't be learnt, and EM drives it to a
+        single class.
     class_strength : float, default 10.0
         Pseudo-items, spread evenly over the classes, behind a learnt class prior.
     n_starts : int, default 1
-        Starts of EM: the first from the votes, the others from accuracies drawn at random. The best is kept.
+        Starts of EM: the first from the votes, the others from accuracies drawn at random. The
+        best is kept.
     max_iter : int, default 200
     tol : float, default 1e-7
         Stop when a step improves the objective by less than this, in nats per item.
@@ -149,8 +153,8 @@ class DawidSkene(Aggregator):
 
     References
     ----------
-    A. P. Dawid and A. M. Skene, Maximum likelihood estimation of observer error-rates using the EM algorithm,
-    Applied Statistics 1979, eqs. 2.3-2.5.
+    A. P. Dawid and A. M. Skene, Maximum likelihood estimation of observer error-rates using the EM
+    algorithm, Applied Statistics 1979, eqs. 2.3-2.5.
     """
 
     confusion_: Confusion
@@ -213,8 +217,8 @@ class DawidSkene(Aggregator):
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
         for rows, likelihood in log_likelihood_chunks(evidence, channels):
-            likelihood += prior
-            probs[rows] = np.exp(likelihood - logsumexp(likelihood, axis=1, keepdims=True))
+            joint = likelihood + prior
+            probs[rows] = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
         return probs
 
     def _problem(self, evidence: Evidence, votes: Votes) -> Problem:
@@ -247,7 +251,7 @@ class DawidSkene(Aggregator):
             raise InputError(f"`accuracy` must lie in (0, 1); got {self.accuracy}.")
         if not self.strength > 0:
             raise InputError(
-                f"`strength` must be positive; got {self.strength}. Use a small one for a weak prior."
+                f"`strength` must be positive; got {self.strength}. Use a small one for little."
             )
         if not self.class_strength > 0:
             raise InputError(f"`class_strength` must be positive; got {self.class_strength}.")
@@ -257,14 +261,16 @@ class DawidSkene(Aggregator):
         if isinstance(self.class_prior, str):
             if self.class_prior not in ("uniform", "learnt"):
                 raise InputError(
-                    f"`class_prior` must be 'uniform', 'learnt' or an array; got {self.class_prior!r}."
+                    "`class_prior` must be 'uniform', 'learnt' or an array; "
+                    f"got {self.class_prior!r}."
                 )
             return
         prior = np.asarray(self.class_prior, dtype=float)
         n_classes = len(self.labels_)
         if prior.shape != (n_classes,) or not abs(prior.sum() - 1.0) <= 1e-6 or prior.min() <= 0:
             raise InputError(
-                f"`class_prior` must be {n_classes} positive shares that add up to 1; got {prior.tolist()}."
+                f"`class_prior` must be {n_classes} positive shares that add up to 1; "
+                f"got {prior.tolist()}."
             )
 
 

@@ -1,16 +1,16 @@
-"""The E-step and the counts of the M-step in one pass over the votes, compiled.
+r"""The E-step and the counts of the M-step in one pass over the votes, compiled.
 
 ==============================  ========  =============================================
 symbol                          code      shape
 ==============================  ========  =============================================
-:math:`\\log p(s | y)`           table     (n_symbols, n_classes)
-:math:`\\log p(y) 1[y \\in S]`    start     (n_sets, n_classes)
-:math:`\\sum_i b_i(y)[s \\in o_i]` counts    (n_symbols, n_classes) expected counts
-:math:`\\sum_i b_i(y)`           totals    (n_classes,)
+:math:`\log p(s | y)`           table     (n_symbols, n_classes)
+:math:`\log p(y) 1[y \in S]`    start     (n_sets, n_classes)
+:math:`\sum_i b_i(y)[s \in o_i]` counts    (n_symbols, n_classes) expected counts
+:math:`\sum_i b_i(y)`           totals    (n_classes,)
 ==============================  ========  =============================================
 
-The rows are cut into a fixed number of blocks whose sums are added in order, so that the result doesn't
-depend on how many threads there are.
+The rows are cut into a fixed number of blocks whose sums are added in order, so that the result
+doesn't depend on how many threads there are.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def blocks(n_symbols: int, n_classes: int) -> int:
     return max(1, min(MOST_BLOCKS, ENTRIES_AT_ONCE // (n_symbols * n_classes)))
 
 
-@njit(parallel=True, cache=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(parallel=True, cache=True, fastmath=RELAXED)
 def expected_counts(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -73,7 +73,7 @@ def expected_counts(
     return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
 
 
-@njit(parallel=True, cache=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True, fastmath=RELAXED)
 def counts_under(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -81,7 +81,7 @@ def counts_under(
     n_symbols: int,
     n_blocks: int,
 ) -> NDArray[np.float64]:
-    """(n_symbols, n_classes) Expected counts of each word under given beliefs (n_items, n_classes)."""
+    """(n_symbols, n_classes) Expected counts of each word under beliefs (n_items, n_classes)."""
     n_rows, n_classes = beliefs.shape
     counts = np.zeros((n_blocks, n_symbols, n_classes))
     for block in prange(n_blocks):
@@ -89,10 +89,11 @@ def counts_under(
             for v in range(indptr[i], indptr[i + 1]):
                 for k in range(n_classes):
                     counts[block, symbol[v], k] += beliefs[i, k]
-    return counts.sum(axis=0)
+    total: NDArray[np.float64] = counts.sum(axis=0)
+    return total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def overlaps_and_conflicts(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -101,7 +102,7 @@ def overlaps_and_conflicts(
     members: NDArray[np.bool_],
     n_sources: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each source, how many of its votes another source's vote stands beside, and how many one contradicts.
+    """For each source, how many of its votes stand beside another's, and how many one contradicts.
 
     Two votes contradict each other when no class is in both.
     """
@@ -130,7 +131,7 @@ def overlaps_and_conflicts(
     return overlap, conflict
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _contradicted(
     start: int, end: int, symbol: NDArray[np.int32], members: NDArray[np.bool_], s: int
 ) -> bool:

@@ -13,8 +13,9 @@ class MajorityVote(Aggregator):
     """Believe in each class by its share of the votes.
 
     Right where sources are about equally good and err independently; its shares are no calibrated
-    probabilities. A vote for a set is split evenly over its classes; classes that gold or candidates rule out
-    are struck; where nothing is left, the classes that are possible share evenly.
+    probabilities. A vote for a set is split evenly over its classes; classes that gold or
+    candidates rule out are struck; where nothing is left, the classes that are possible share
+    evenly.
 
     Attributes
     ----------
@@ -46,13 +47,13 @@ class MajorityVote(Aggregator):
                 votes.indptr, votes.symbol, members / members.sum(axis=1, keepdims=True), shares
             )
         shares *= possible
-        total = shares.sum(axis=1, keepdims=True)
-        return np.where(total > 0, shares, possible) / np.where(
-            total > 0, total, possible.sum(axis=1, keepdims=True)
-        )
+        nothing_left = shares.sum(axis=1) == 0
+        shares[nothing_left] = possible[nothing_left]
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(parallel=True, cache=True)
 def _add_shares(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],

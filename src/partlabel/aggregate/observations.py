@@ -1,4 +1,4 @@
-"""Observations: the evidence as rows for the kernels, rows that say the same held once with a count."""
+"""Observations: the evidence as rows for the kernels, equal rows held once with a count."""
 
 from dataclasses import dataclass
 
@@ -42,8 +42,8 @@ class Observations:
         Parameters
         ----------
         collapse : bool, default None
-            Whether items with the same votes and the same set share a row. None decides on a sample: ten
-            rules leave few distinct rows, a thousand workers leave all.
+            Whether items with the same votes and the same set share a row. None decides on a
+            sample: ten rules leave few distinct rows, a thousand workers leave all.
         """
         votes, hard = evidence.votes, evidence.hard_sets()
         if votes is None:
@@ -83,7 +83,7 @@ class Observations:
         return float(self.weight.sum())
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+@njit(parallel=True, cache=True)
 def _hash_rows(
     indptr: NDArray[np.int64], symbol: NDArray[np.int32], which: NDArray[np.int32]
 ) -> NDArray[np.uint64]:
@@ -98,7 +98,7 @@ def _hash_rows(
     return keys
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _all_equal(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],

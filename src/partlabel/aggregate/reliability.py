@@ -35,7 +35,7 @@ def reliability_table(
     prior_accuracy: float = 0.5,
     prior_strength: float = 2.0,
 ) -> pl.DataFrame:
-    """Give one row per source: how much it says, how often it is contradicted, and how often it is right.
+    """Give one row per source: how much it says, how often it is contradicted, how often right.
 
     Parameters
     ----------
@@ -52,11 +52,12 @@ def reliability_table(
     Returns
     -------
     polars.DataFrame
-        source; votes; coverage (share of items it speaks about); overlap, conflict (share of its votes beside
-        which, or against which, another source speaks); accuracy with accuracy_low and accuracy_high (a 95%
-        credible interval: beta posterior of the expected counts, given the beliefs); chance (accuracy of a
-        source that says the same words without looking); gold_votes, gold_accuracy, gold_low, gold_high
-        (Clopper-Pearson, where there is gold); verdict.
+        source; votes; coverage (share of items it speaks about); overlap, conflict (share of its
+        votes beside which, or against which, another source speaks); accuracy with accuracy_low
+        and accuracy_high (a 95% credible interval: beta posterior of the expected counts, given
+        the beliefs); chance (accuracy of a source that says the same words without looking);
+        gold_votes, gold_accuracy, gold_low, gold_high (Clopper-Pearson, where there is gold);
+        verdict.
     """
     votes = evidence.votes
     if votes is None:
@@ -102,7 +103,7 @@ def reliability_table(
 def clopper_pearson(
     right: NDArray[np.float64], n: NDArray[np.float64], level: float = LEVEL
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the exact interval of a share (Clopper & Pearson, Biometrika 1934); NaN where ``n`` is 0."""
+    """Give the exact interval of a share; NaN where ``n`` is 0 (Clopper & Pearson 1934)."""
     tail = (1.0 - level) / 2
     with np.errstate(invalid="ignore"):
         low = np.where(right > 0, beta.ppf(tail, right, n - right + 1), 0.0)
@@ -135,7 +136,8 @@ def _on_gold(evidence: Evidence, votes: Votes) -> tuple[NDArray[np.float64], NDA
     vocabulary = votes.vocabulary
     right = vocabulary.sets[vocabulary.meaning[checked.symbol], truth]
     n = np.bincount(checked.source, minlength=votes.n_sources).astype(np.float64)
-    return n, np.bincount(checked.source, weights=right, minlength=votes.n_sources)
+    n_right = np.bincount(checked.source, weights=right, minlength=votes.n_sources)
+    return n, n_right.astype(np.float64)
 
 
 def _frame(columns: dict[str, object]) -> pl.DataFrame:

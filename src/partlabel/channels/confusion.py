@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from partlabel.errors import InputError
 from partlabel.evidence import Vocabulary, Votes
-from partlabel.labels import LabelSpace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +21,8 @@ class Confusion:
     probs : (n_symbols, n_classes) float
         p(word | class, the source spoke): down a column, the words of one source add up to one.
     speaks : (n_sources, n_classes) float or None
-        p(the source speaks | class). None means that silence says nothing about the label, as where a crowd
-        worker wasn't asked.
+        p(the source speaks | class). None means that silence says nothing about the label, as
+        where a crowd worker wasn't asked.
 
     Examples
     --------
@@ -51,13 +50,14 @@ class Confusion:
         Raises
         ------
         InputError
-            If a source has no matrix, a matrix has another shape or its rows are no distributions, or a
-            source has words other than single classes.
+            If a source has no matrix, a matrix has another shape or its rows are no distributions,
+            or a source has words other than single classes.
         """
         vocabulary, n_classes = votes.vocabulary, len(votes.labels)
         if len(vocabulary) != n_classes * votes.n_sources:
             raise InputError(
-                "`votes` must say single classes for known matrices; some source also says sets or levels."
+                "`votes` must say single classes for known matrices; "
+                "some source also says sets or levels."
             )
         tables = [_known_matrix(matrices, name, n_classes).T for name in votes.sources]
         return cls(vocabulary, np.vstack(tables))
@@ -72,9 +72,11 @@ class Confusion:
         """
         if source not in self.vocabulary.sources:
             raise InputError(
-                f"`source` must be one of the {len(self.vocabulary.sources)} sources; got {source!r}."
+                f"`source` must be one of the {len(self.vocabulary.sources)} sources; "
+                f"got {source!r}."
             )
-        return self.probs[self.vocabulary.source == self.vocabulary.sources.index(source)].T
+        own = self.vocabulary.source == self.vocabulary.sources.index(source)
+        return np.asarray(self.probs[own].T)
 
     def log_table(self) -> NDArray[np.float64]:
         """(n_symbols, n_classes) What a vote adds to its item's log-likelihood."""
@@ -99,13 +101,15 @@ def _known_matrix(
     matrix: NDArray[Any] = np.asarray(matrices[name], dtype=np.float64)
     if matrix.shape != (n_classes, n_classes):
         raise InputError(
-            f"`matrices[{name!r}]` must have the shape ({n_classes}, {n_classes}); got {matrix.shape}. "
+            f"`matrices[{name!r}]` must have the shape ({n_classes}, {n_classes}); "
+            f"got {matrix.shape}. "
             "Give a row for each true class."
         )
     off = ~(np.abs(matrix.sum(axis=1) - 1.0) <= 1e-6) | (matrix.min(axis=1) < 0)
     if off.any():
         row = int(off.argmax())
         raise InputError(
-            f"`matrices[{name!r}]` must have distributions as rows; row {row} is {matrix[row].tolist()}. Normalise it."
+            f"`matrices[{name!r}]` must have distributions as rows; "
+            f"row {row} is {matrix[row].tolist()}. Normalise it."
         )
     return matrix

@@ -1,7 +1,11 @@
-"""log_likelihood: what all evidence about an item says of its class; the seam of every cost and label model."""
+"""log_likelihood: what all evidence about an item says of its class.
+
+The seam of every cost and every label model.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -9,7 +13,7 @@ from numpy.typing import NDArray
 
 from partlabel.channels.confusion import Confusion
 from partlabel.errors import InputError, rows_named
-from partlabel.evidence import ClassSets, Evidence, as_evidence
+from partlabel.evidence import Evidence, as_evidence
 
 CHUNK = 65_536
 
@@ -25,7 +29,8 @@ class Channels:
     votes : Confusion, default None
         The channel of votes. None ignores votes.
     candidate_noise : float in [0, 1), default 0.0
-        Likelihood of a candidate set that lacks the true class, against one that has it. 0 trusts the sets.
+        Likelihood of a candidate set that lacks the true class, against one that has it. 0 trusts
+        the sets.
 
     Raises
     ------
@@ -41,21 +46,22 @@ class Channels:
             raise InputError(f"`candidate_noise` must lie in [0, 1); got {self.candidate_noise}.")
 
     def set_table(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """What gold and candidates say: log-likelihood (n_sets, n_classes), and the set of each item."""
-        sets = self._sets(evidence)
-        with np.errstate(divide="ignore"):
-            return np.log(sets.table.astype(np.float64)), sets.which
+        """What gold and candidates say.
 
-    def _sets(self, evidence: Evidence) -> ClassSets:
-        if self.candidate_noise == 0.0 or evidence.candidates is None:
-            return evidence.hard_sets()
-        gold = evidence.without("candidates").hard_sets()
-        noisy = evidence.candidates.sets
+        Returns
+        -------
+        (n_sets, n_classes) log-likelihood, and (n_items,) the row of it that holds for each item.
+        """
+        noise = self.candidate_noise
+        if noise == 0.0 or evidence.candidates is None:
+            sets = evidence.hard_sets()
+            return _log(sets.table), sets.which
+        gold, noisy = evidence.without("candidates").hard_sets(), evidence.candidates.sets
         pair = gold.which.astype(np.int64) * len(noisy.table) + noisy.which
         keys, which = np.unique(pair, return_inverse=True)
-        softened = np.where(noisy.table, 1.0, self.candidate_noise)
+        softened = np.where(noisy.table, 1.0, noise)
         table = gold.table[keys // len(noisy.table)] * softened[keys % len(noisy.table)]
-        return ClassSets(table, which.astype(np.int32))  # type: ignore[arg-type]  # weights in place of members
+        return _log(table), which.astype(np.int32)
 
 
 def log_likelihood(
@@ -70,11 +76,13 @@ def log_likelihood(
     evidence : Evidence, Votes or Candidates
     channels : Channels
     rows : slice, default None
-        Only these items, so that a caller decides how much is in memory; see `log_likelihood_chunks`.
+        Only these items, so that a caller decides how much is in memory; see
+        `log_likelihood_chunks`.
 
     Returns
     -------
-    (n_rows, n_classes) float, in nats; -inf where the class is ruled out, zeros where nothing is known.
+    (n_rows, n_classes) float, in nats; -inf where the class is ruled out, zeros where nothing is
+    known.
 
     Raises
     ------
@@ -121,13 +129,19 @@ def _rows(
     if impossible.any():
         ids = None if evidence.item_ids is None else evidence.item_ids[rows]
         raise InputError(
-            f"The evidence must leave a class possible; it rules out all of them at {rows_named(impossible, ids)}. "
-            "Give the channel some noise (no zero in a known matrix, `candidate_noise` above 0), or correct it."
+            "The evidence must leave a class possible; it rules out all of them at "
+            f"{rows_named(impossible, ids)}. Correct it, or give the channel some noise: "
+            "no zero in a known matrix, `candidate_noise` above 0."
         )
     return out
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+def _log(table: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(table.astype(np.float64)))
+
+
+@njit(parallel=True, cache=True)
 def _add_votes(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],

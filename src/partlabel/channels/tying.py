@@ -1,17 +1,18 @@
-"""Tying: which entries of a confusion table share one parameter.
+r"""Tying: which entries of a confusion table share one parameter.
 
 ======================  ==============  =======================================================
 symbol                  code            shape, meaning
 ======================  ==============  =======================================================
-:math:`\\theta_c`        theta           (n_cells,) parameters; a simplex within each group
+:math:`\theta_c`        theta           (n_cells,) parameters; a simplex within each group
 :math:`c(s, y)`         cell            (n_symbols, n_classes) the parameter behind p(s | y)
 :math:`m(s, y)`         share           (n_symbols, n_classes) p(s | y) = theta[cell] * share
 ======================  ==============  =======================================================
 
-The words of a source come in *forms*: those of one confidence level and one set size. Tied, a source has
-for each form a probability of being right (the set holds the true class) and of being wrong, spread evenly
-over the words that are. With plain class words this is the one-coin model and its per-class twin (Dawid &
-Skene, Applied Statistics 1979, eq. 2.2; Zhang, Chen, Zhou & Jordan, NIPS 2014, section 2).
+The words of a source come in *forms*: those of one confidence level and one set size. Tied, a
+source has for each form a probability of being right (the set holds the true class) and of being
+wrong, spread evenly over the words that are. With plain class words this is the one-coin model and
+its per-class twin (Dawid & Skene, Applied Statistics 1979, eq. 2.2; Zhang, Chen, Zhou & Jordan,
+NIPS 2014, section 2).
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Tying:
 
     def gather(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_cells,) Expected counts (n_symbols, n_classes), added up by parameter."""
-        return np.bincount(self.cell.ravel(), weights=counts.ravel(), minlength=len(self.group))
+        n_cells = len(self.group)
+        added = np.bincount(self.cell.ravel(), weights=counts.ravel(), minlength=n_cells)
+        return added.astype(np.float64, copy=False)
 
     def normalised(self, mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_cells,) Masses scaled so that each group adds up to one."""
