@@ -24,7 +24,7 @@ from partlabel.rules.words import Words, symbols
 class Spoken(NamedTuple):
     """The votes on one batch, row by row, and within a row by rule."""
 
-    counts: NDArray[np.int64]  # (n_rows,)
+    counts: NDArray[np.int32]  # (n_rows,)
     rule: NDArray[np.int32]  # (n_votes,)
     word: NDArray[np.int32]  # (n_votes,)
 
@@ -72,7 +72,7 @@ class Ballot:
 
     def _spoken(self, batch: pl.DataFrame) -> Spoken:
         heard = sorted(self._heard(batch), key=lambda one: one[0])
-        counts = np.zeros(len(batch), dtype=np.int64)
+        counts = np.zeros(len(batch), dtype=np.int32)
         for _, rows, _ in heard:
             counts[rows] += 1
         free = np.cumsum(counts) - counts  # (n_rows,) where the next vote on each row goes
@@ -98,7 +98,8 @@ class Ballot:
     def _plain_votes(self, ids: NDArray[Any] | None) -> Votes:
         counts, rule, word = (np.concatenate(arrays) for arrays in zip(*self.spoken, strict=True))
         vocabulary, symbol = symbols(self.words, rule, word)
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        indptr = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=indptr[1:])
         return Votes(indptr, symbol, vocabulary, self.labels, ids)
 
     def _model_votes(
