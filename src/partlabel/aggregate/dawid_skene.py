@@ -29,7 +29,7 @@ from sklearn.utils import check_random_state
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import blocks, expected_counts
+from partlabel.aggregate.kernels import TINY, blocks, expected_counts
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.channels import (
@@ -64,13 +64,15 @@ class Problem:
 
     def e_step(self, at: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Expected counts, class totals and log-likelihood at some parameters."""
-        with np.errstate(divide="ignore"):
-            start = np.log(self.rows.sets * at.class_prior)
-            table = np.log(at.table)
-        rows = self.rows
-        n_blocks = blocks(*table.shape)
+        rows, table = self.rows, np.maximum(at.table, TINY)
         counts, totals, objective = expected_counts(
-            rows.indptr, rows.symbol, rows.weight, rows.which, start, table, n_blocks
+            rows.indptr,
+            rows.symbol,
+            rows.weight,
+            rows.which,
+            rows.sets * at.class_prior,
+            table,
+            blocks(*table.shape),
         )
         return counts, totals, float(objective)
 
@@ -205,6 +207,7 @@ class DawidSkene(Aggregator):
         counts, totals, _ = problem.e_step(run.state)
         self.reliability_ = reliability_table(
             evidence,
+            rows=problem.rows,
             counts=counts,
             totals=totals,
             prior_accuracy=self.accuracy,

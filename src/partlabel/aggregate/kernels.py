@@ -1,13 +1,17 @@
 r"""The E-step and the counts of the M-step in one pass over the votes, compiled.
 
-==============================  ========  =============================================
-symbol                          code      shape
-==============================  ========  =============================================
-:math:`\log p(s | y)`           table     (n_symbols, n_classes)
-:math:`\log p(y) 1[y \in S]`    start     (n_sets, n_classes)
-:math:`\sum_i b_i(y)[s \in o_i]` counts    (n_symbols, n_classes) expected counts
-:math:`\sum_i b_i(y)`           totals    (n_classes,)
-==============================  ========  =============================================
+==================================  ========  ==========================================
+symbol                              code      shape
+==================================  ========  ==========================================
+:math:`p(s | y)`                    table     (n_symbols, n_classes)
+:math:`p(y) 1[y \in S]`             start     (n_sets, n_classes)
+:math:`\sum_i b_i(y) [s \in o_i]`   counts    (n_symbols, n_classes) expected counts
+:math:`\sum_i b_i(y)`               totals    (n_classes,)
+==================================  ========  ==========================================
+
+Probabilities are multiplied and brought back to one after every few votes, with the scale kept as
+a logarithm: the sums are those of log space without its exponentials. No entry of `table` is below
+`TINY`, so that nothing vanishes in between.
 
 The rows are cut into a fixed number of blocks whose sums are added in order, so that the result
 doesn't depend on how many threads there are.
@@ -17,9 +21,11 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+TINY = 1e-30
+VOTES_BETWEEN = 8  # TINY ** 8 is still a normal float64
 ENTRIES_AT_ONCE = 4_194_304  # of all blocks' count tables: 32 MB
 MOST_BLOCKS = 32
-# Sums may be reordered; NaN and infinity keep their meaning, as -inf stands for a class ruled out.
+# Sums may be reordered; NaN and infinity keep their meaning.
 RELAXED = {"reassoc", "contract", "arcp", "nsz"}
 
 
@@ -47,30 +53,37 @@ def expected_counts(
         belief = np.empty(n_classes)
         own, total, climbed = counts[block], totals[block], 0.0
         for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
+            begin, end = indptr[i], indptr[i + 1]
+            possible = start[which[i]]
             for k in range(n_classes):
-                belief[k] = start[which[i], k]
-            for v in range(indptr[i], indptr[i + 1]):
-                s = symbol[v]
+                belief[k] = possible[k]
+            for v in range(begin, end):
+                word = table[symbol[v]]
                 for k in range(n_classes):
-                    belief[k] += table[s, k]
-            top = belief[0]
-            for k in range(1, n_classes):
-                top = max(top, belief[k])
-            norm = 0.0
+                    belief[k] *= word[k]
+                if (v - begin) % VOTES_BETWEEN == VOTES_BETWEEN - 1:
+                    climbed += weight[i] * _rescale(belief)
+            climbed += weight[i] * _rescale(belief)
             for k in range(n_classes):
-                belief[k] = np.exp(belief[k] - top)
-                norm += belief[k]
-            climbed += weight[i] * (top + np.log(norm))
-            scale = weight[i] / norm
-            for k in range(n_classes):
-                belief[k] *= scale
+                belief[k] *= weight[i]
                 total[k] += belief[k]
-            for v in range(indptr[i], indptr[i + 1]):
-                s = symbol[v]
+            for v in range(begin, end):
+                mine = own[symbol[v]]
                 for k in range(n_classes):
-                    own[s, k] += belief[k]
+                    mine[k] += belief[k]
         objective[block] = climbed
     return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
+
+
+@njit(cache=True, fastmath=RELAXED, inline="always")
+def _rescale(belief: NDArray[np.float64]) -> float:
+    """Let the beliefs add up to one; give the log of what they added up to."""
+    norm = 0.0
+    for k in range(len(belief)):
+        norm += belief[k]
+    for k in range(len(belief)):
+        belief[k] /= norm
+    return float(np.log(norm))
 
 
 @njit(parallel=True, cache=True, fastmath=RELAXED)

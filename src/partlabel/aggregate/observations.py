@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from partlabel.evidence import Evidence
@@ -50,9 +50,9 @@ class Observations:
             empty = np.zeros(len(evidence) + 1, dtype=np.int64)
             return cls._distinct(empty, np.zeros(0, dtype=np.int32), hard.which, hard.table)
         if collapse is None:
-            head = slice(0, min(SAMPLE, len(evidence)))
-            keys = _hash_rows(votes.indptr[: head.stop + 1], votes.symbol, hard.which[head])
-            collapse = len(np.unique(keys)) < PAYS_BELOW * len(keys)
+            n = min(SAMPLE, len(evidence))
+            first, _ = _distinct_rows(votes.indptr[: n + 1], votes.symbol, hard.which[:n])
+            collapse = len(first) < PAYS_BELOW * n
         if collapse:
             return cls._distinct(votes.indptr, votes.symbol, hard.which, hard.table)
         return cls(votes.indptr, votes.symbol, np.ones(len(evidence)), hard.which, hard.table)
@@ -65,16 +65,16 @@ class Observations:
         which: NDArray[np.int32],
         sets: NDArray[np.bool_],
     ) -> "Observations":
-        keys = _hash_rows(indptr, symbol, which)
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        if not _all_equal(indptr, symbol, which, first[inverse]):  # two rows share a 64-bit hash
-            return cls(indptr, symbol, np.ones(len(which)), which, sets)
+        first, weight = _distinct_rows(indptr, symbol, which)
         counts = np.diff(indptr)[first]
-        rows = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        within = np.arange(rows[-1]) - np.repeat(rows[:-1], counts)
-        weight = np.bincount(inverse, minlength=len(first)).astype(np.float64)
+        bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
         return cls(
-            rows, symbol[np.repeat(indptr[:-1][first], counts) + within], weight, which[first], sets
+            indptr=bounds,
+            symbol=symbol[np.repeat(indptr[:-1][first], counts) + within],
+            weight=weight,
+            which=which[first],
+            sets=sets,
         )
 
     @property
@@ -83,35 +83,55 @@ class Observations:
         return float(self.weight.sum())
 
 
-@njit(parallel=True, cache=True)
-def _hash_rows(
+@njit(cache=True)
+def _distinct_rows(
     indptr: NDArray[np.int64], symbol: NDArray[np.int32], which: NDArray[np.int32]
-) -> NDArray[np.uint64]:
-    keys = np.empty(len(indptr) - 1, dtype=np.uint64)
-    for i in prange(len(indptr) - 1):
-        h = np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(which[i])
-        for v in range(indptr[i], indptr[i + 1]):
-            h = (h ^ np.uint64(symbol[v])) * np.uint64(0xBF58476D1CE4E5B9)
-            h ^= h >> np.uint64(29)
-        h *= np.uint64(0x94D049BB133111EB)
-        keys[i] = h ^ (h >> np.uint64(31))
-    return keys
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the first of each group of equal rows, and how many it has (an open hash table)."""
+    size, n_groups = 1024, 0
+    slot = np.full(size, -1, dtype=np.int64)
+    first, items = np.empty(size // 2, dtype=np.int64), np.empty(size // 2)
+    for i in range(len(indptr) - 1):
+        place = _hash(indptr, symbol, which, i) & (size - 1)
+        while slot[place] >= 0 and not _same(indptr, symbol, which, first[slot[place]], i):
+            place = (place + 1) & (size - 1)
+        if slot[place] >= 0:
+            items[slot[place]] += 1.0
+            continue
+        slot[place], first[n_groups], items[n_groups] = n_groups, i, 1.0
+        n_groups += 1
+        if n_groups == len(first):  # half full: twice the room
+            size *= 2
+            slot = np.full(size, -1, dtype=np.int64)
+            first = np.concatenate((first, np.empty_like(first)))
+            items = np.concatenate((items, np.empty_like(items)))
+            for group in range(n_groups):
+                place = _hash(indptr, symbol, which, first[group]) & (size - 1)
+                while slot[place] >= 0:
+                    place = (place + 1) & (size - 1)
+                slot[place] = group
+    return first[:n_groups].copy(), items[:n_groups].copy()
 
 
-@njit(parallel=True, cache=True)
-def _all_equal(
-    indptr: NDArray[np.int64],
-    symbol: NDArray[np.int32],
-    which: NDArray[np.int32],
-    twin: NDArray[np.int64],
+@njit(cache=True)
+def _hash(
+    indptr: NDArray[np.int64], symbol: NDArray[np.int32], which: NDArray[np.int32], i: int
+) -> int:
+    h = np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(which[i])
+    for v in range(indptr[i], indptr[i + 1]):
+        h = (h ^ np.uint64(symbol[v])) * np.uint64(0xBF58476D1CE4E5B9)
+        h ^= h >> np.uint64(29)
+    return int(np.int64(h >> np.uint64(2)))
+
+
+@njit(cache=True)
+def _same(
+    indptr: NDArray[np.int64], symbol: NDArray[np.int32], which: NDArray[np.int32], i: int, j: int
 ) -> bool:
-    differing = 0
-    for i in prange(len(which)):
-        j, n = twin[i], indptr[i + 1] - indptr[i]
-        same = which[i] == which[j] and n == indptr[j + 1] - indptr[j]
-        if same:
-            for v in range(n):
-                same = same and symbol[indptr[i] + v] == symbol[indptr[j] + v]
-        if not same:
-            differing += 1
-    return differing == 0
+    n = indptr[i + 1] - indptr[i]
+    if which[i] != which[j] or n != indptr[j + 1] - indptr[j]:
+        return False
+    for v in range(n):  # noqa: SIM110 - numba compiles no generator
+        if symbol[indptr[i] + v] != symbol[indptr[j] + v]:
+            return False
+    return True

@@ -30,6 +30,7 @@ def reliability_table(
     evidence: Evidence,
     beliefs: NDArray[np.float64] | None = None,
     *,
+    rows: Observations | None = None,
     counts: NDArray[np.float64] | None = None,
     totals: NDArray[np.float64] | None = None,
     prior_accuracy: float = 0.5,
@@ -42,6 +43,8 @@ def reliability_table(
     evidence : Evidence
     beliefs : (n_items, n_classes), default None
         What the label is believed to be. Not needed where `counts` and `totals` are given.
+    rows : Observations, default None
+        The same evidence as rows, where it is at hand.
     counts : (n_symbols, n_classes), default None
         Expected number of votes with this word about items of this class.
     totals : (n_classes,), default None
@@ -78,7 +81,7 @@ def reliability_table(
     a = prior_accuracy * prior_strength + right
     b = (1.0 - prior_accuracy) * prior_strength + n_votes - right
     tail = (1.0 - LEVEL) / 2
-    overlap, conflict = _beside(evidence)
+    overlap, conflict = _beside(rows or Observations.of(evidence), votes)
     spoke = np.maximum(n_votes, 1)
     gold_votes, gold_right = _on_gold(evidence, votes)
     gold_low, gold_high = clopper_pearson(gold_right, gold_votes)
@@ -111,9 +114,7 @@ def clopper_pearson(
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
-def _beside(evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, votes = Observations.of(evidence), evidence.votes
-    assert votes is not None
+def _beside(rows: Observations, votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     vocabulary = votes.vocabulary
     overlap, conflict = overlaps_and_conflicts(
         rows.indptr,

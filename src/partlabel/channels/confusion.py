@@ -26,7 +26,9 @@ class Confusion:
 
     Examples
     --------
-    >>> votes = Votes.from_matrix([[0, 1]], LabelSpace(["ham", "spam"]), sources=["a", "b"])
+    >>> from partlabel.labels import LabelSpace
+    >>> labels = LabelSpace(["ham", "spam"])
+    >>> votes = Votes.from_matrix([[0, 1]], labels, sources=["a", "b"])
     >>> Confusion.known({"a": [[0.9, 0.1], [0.2, 0.8]], "b": np.eye(2)}, votes).probs[:2]
     array([[0.9, 0.2],
            [0.1, 0.8]])
