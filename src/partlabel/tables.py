@@ -137,14 +137,18 @@ def _converted(values: Any) -> pl.Series:
                 "Pass one value per row."
             )
         values = values.tolist() if values.dtype == object else values
+    series = _strict(values)
+    if series.dtype != pl.Object:
+        return series
+    return _strict([None if is_null(value) else plain(value) for value in values])
+
+
+def _strict(values: Any) -> pl.Series:
+    """A column of one kind, or of objects."""
     try:
         return pl.Series(values, strict=True)
     except (TypeError, pl.exceptions.PolarsError):
-        cleaned = [None if is_null(value) else plain(value) for value in values]
-    try:
-        return pl.Series(cleaned, strict=True)
-    except (TypeError, pl.exceptions.PolarsError):
-        return pl.Series(cleaned, dtype=pl.Object)
+        return pl.Series(values, dtype=pl.Object)
 
 
 def _speaks_arrow(values: Any) -> bool:

@@ -14,7 +14,7 @@ from partlabel.evidence.vocabulary import Vocabulary
 from partlabel.labels import LabelSpace
 from partlabel.tables import as_frame, as_series, column, distinct
 
-CELLS_AT_ONCE = 1 << 20  # of a matrix, so that its masks stay small beside it
+CELLS_AT_ONCE = 1 << 18  # of a matrix, so that its masks stay small beside it
 TIED = 1e-12
 
 
@@ -319,10 +319,10 @@ def _refuse_twice(items: pl.Series, speakers: pl.Series, spoke: NDArray[np.bool_
 
 
 def _edges(confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """Inner edges at quantiles, each with a row on either side."""
+    """Inner edges at quantiles; each is some row's confidence, so that no bin is empty."""
     if len(confidence) == 0:
         return np.empty(0)
-    edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins))
+    edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="higher"))
     return np.asarray(edges[edges > confidence.min()])
 
 
