@@ -154,6 +154,23 @@ class Evidence:
         return len(next(iter(self._parts().values())))
 
     @property
+    def shape(self) -> tuple[int]:
+        """(n_items,) as of an array, so that scikit-learn takes evidence for a `y` and cuts it into folds."""
+        return (len(self),)
+
+    def __getitem__(self, rows: Any) -> "Evidence":
+        """Some items, given as an array's are: by a mask, positions or a slice."""
+        chosen = rows[0] if isinstance(rows, tuple) else rows
+        return self.select(np.atleast_1d(np.arange(len(self))[chosen]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """(n_items,) Codes of the classes known exactly, -1 elsewhere; scikit-learn balances folds by it."""
+        del copy  # always a new array
+        sets = self.hard_sets()
+        one = sets.table.sum(axis=1) == 1
+        return np.where(one, sets.table.argmax(axis=1), -1)[sets.which].astype(dtype or np.int64)
+
+    @property
     def n_items(self) -> int:
         """How many items there are."""
         return len(self)
