@@ -39,7 +39,7 @@ def about_evidence(evidence: Evidence) -> list[Sentence]:
     if nothing:
         verb = "has" if nothing == 1 else "have"
         return [Sentence(f"{of(nothing, n, 'item')} {verb} no evidence at all.", "warning")]
-    return [Sentence(f"All {plural(n, 'item')} have some evidence.", "good")]
+    return [Sentence("Every item has some evidence.", "good")]
 
 
 def about_sources(reliability: pl.DataFrame | None) -> list[Sentence]:
