@@ -127,9 +127,11 @@ def _converted(values: Any) -> pl.Series:
     if _speaks_arrow(values):
         return pl.Series(values)
     if not isinstance(values, np.ndarray | list | tuple):
-        dtype = getattr(values, "dtype", None)
-        typed = isinstance(dtype, np.dtype) and dtype.kind != "O"
-        values = np.asarray(values) if typed else list(values)
+        typed = isinstance(getattr(values, "dtype", None), np.dtype)
+        if hasattr(values, "__array__"):
+            values = np.asarray(values, dtype=None if typed else object)
+        else:
+            values = list(values)
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise InputError(
