@@ -151,6 +151,15 @@ def test_select_takes_the_same_rows_of_every_part(
     np.testing.assert_array_equal(chosen.select(first).kind(), evidence.kind()[rows][first])
 
 
+def test_evidence_is_indexed_as_an_array_is() -> None:
+    evidence = Evidence(**parts_about(["u", "v"], ["v"], ["w"]))
+    assert evidence.shape == (3,)
+    assert evidence[[2, 0]].item_ids.tolist() == ["w", "u"]
+    assert evidence[1:].item_ids.tolist() == ["v", "w"]
+    assert evidence[np.array([True, False, False])].item_ids.tolist() == ["u"]
+    assert np.asarray(evidence).tolist() == [-1, -1, code("w")]
+
+
 def test_without_forgets_one_part_and_keeps_the_items() -> None:
     evidence = Evidence(**parts_about(["u", "v"], ["v"], ["w"]))
     rest = evidence.without("gold")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evaluate.metrics import Codes, Floats
-from partlabel.evidence import Candidates, ClassSets
+from partlabel.evidence import Candidates, ClassSets, Evidence
 from partlabel.evidence.ids import refuse_repeats, rows_of
 from partlabel.labels import LabelSpace
 from partlabel.tables import as_series
@@ -97,13 +97,16 @@ def as_beliefs(predicted: Any, labels: LabelSpace | None) -> Beliefs:
 def _as_gold(gold: Any, labels: LabelSpace) -> Candidates:
     if isinstance(gold, Candidates):
         return gold
+    refusal = TypeError(
+        f"`gold` must be Candidates, or class names with nulls; got {type(gold).__name__}. "
+        "Pass `evidence.gold` where it is part of Evidence."
+    )
+    if isinstance(gold, Evidence):  # scikit-learn may index it as an array of codes
+        raise refusal
     try:
         names = as_series(gold)
     except TypeError:
-        raise TypeError(
-            f"`gold` must be Candidates, or class names with nulls; got {type(gold).__name__}. "
-            "Pass `evidence.gold` where it is part of Evidence."
-        ) from None
+        raise refusal from None
     return Candidates(ClassSets.from_values(names, labels, "gold"), labels)
 
 

@@ -155,7 +155,7 @@ class Evidence:
 
     @property
     def shape(self) -> tuple[int]:
-        """(n_items,) as of an array, so that scikit-learn takes evidence for a `y` and cuts it into folds."""
+        """(n_items,) as of an array, so that scikit-learn can cut evidence into folds as a `y`."""
         return (len(self),)
 
     def __getitem__(self, rows: Any) -> "Evidence":
@@ -164,7 +164,7 @@ class Evidence:
         return self.select(np.atleast_1d(np.arange(len(self))[chosen]))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """(n_items,) Codes of the classes known exactly, -1 elsewhere; scikit-learn balances folds by it."""
+        """(n_items,) Codes of classes known exactly, else -1; scikit-learn balances folds by it."""
         del copy  # always a new array
         sets = self.hard_sets()
         one = sets.table.sum(axis=1) == 1
