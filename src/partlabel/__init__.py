@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from partlabel.evidence import Evidence as Evidence
     from partlabel.evidence import Votes as Votes
     from partlabel.labels import LabelSpace as LabelSpace
+    from partlabel.learn import PartialLabelClassifier as PartialLabelClassifier
+    from partlabel.report import Report as Report
+    from partlabel.rules import apply_rules as apply_rules
+    from partlabel.rules import batch_rule as batch_rule
+    from partlabel.rules import classifier as classifier
+    from partlabel.rules import keywords as keywords
+    from partlabel.rules import lookup as lookup
+    from partlabel.rules import predictions as predictions
+    from partlabel.rules import regex as regex
+    from partlabel.rules import row_rule as row_rule
+    from partlabel.rules import rule as rule
+    from partlabel.rules import threshold as threshold
 
 _HOME = {
     "Beliefs": "beliefs",
@@ -31,8 +43,20 @@ _HOME = {
     "InputError": "errors",
     "LabelSpace": "labels",
     "MajorityVote": "aggregate",
+    "PartialLabelClassifier": "learn",
+    "Report": "report",
     "Votes": "evidence",
+    "apply_rules": "rules",
+    "batch_rule": "rules",
+    "classifier": "rules",
+    "keywords": "rules",
     "log_likelihood": "channels",
+    "lookup": "rules",
+    "predictions": "rules",
+    "regex": "rules",
+    "row_rule": "rules",
+    "rule": "rules",
+    "threshold": "rules",
 }
 
 __all__ = [*sorted(_HOME)]  # noqa: PLE0604 - one list of names, so that none is forgotten

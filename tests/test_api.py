@@ -1,0 +1,56 @@
+"""The public names: those that `partlabel` exports are those that the API page describes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import partlabel
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "api.md"
+
+
+def test_the_page_describes_every_export() -> None:
+    described = set(re.findall(r"^::: [\w.]+\.(\w+)$", PAGE.read_text(), flags=re.MULTILINE))
+    of_evaluate = {"evaluate", "reliability_diagram", "TemperatureScaling"}
+    assert described - of_evaluate == set(partlabel.__all__)
+
+
+@pytest.mark.parametrize("name", partlabel.__all__)
+def test_every_export_is_there_and_documented(name: str) -> None:
+    assert getattr(partlabel, name).__doc__
+
+
+def test_a_name_that_is_not_there_is_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Vote'"):
+        partlabel.Vote  # noqa: B018
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = "{'numpy', 'polars', 'sklearn', 'numba', 'torch'}"
+    assert run(f"import sys, partlabel; print(*({heavy} & set(sys.modules)))") == ""
+
+
+NONE_OF_THESE = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('pandas', 'pyarrow', 'torch'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+sys.meta_path.insert(0, Absent())
+import partlabel
+print(all(getattr(partlabel, name) for name in partlabel.__all__))
+"""
+
+
+def test_neither_pandas_nor_pyarrow_nor_torch_is_needed() -> None:
+    assert run(NONE_OF_THESE) == "True"
