@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from partlabel.beliefs import Beliefs
+from partlabel.channels import Confusion
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes, as_evidence
 from partlabel.labels import LabelSpace
@@ -75,6 +76,24 @@ class Aggregator(BaseEstimator):
     def fit_aggregate(self, evidence: Evidence | Votes | Candidates) -> Beliefs:
         """Learn from the evidence and give the beliefs about the same items."""
         return self.fit(evidence).aggregate(evidence)
+
+    def confusion_given(
+        self, evidence: Evidence, beliefs: NDArray[np.float64]
+    ) -> Confusion | None:
+        """Give the channel of the votes that beliefs from elsewhere speak for.
+
+        It is the M-step of a joint training, whose beliefs a classifier shares in.
+
+        Parameters
+        ----------
+        evidence : Evidence
+        beliefs : (n_items, n_classes)
+
+        Returns
+        -------
+        Confusion, or None for a model without a channel of each source.
+        """
+        return None
 
     @abstractmethod
     def _learn(self, evidence: Evidence) -> None: ...

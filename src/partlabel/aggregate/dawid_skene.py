@@ -26,10 +26,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import TINY, blocks, expected_counts
+from partlabel.aggregate.kernels import TINY, blocks, counts_under, expected_counts
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.channels import (
@@ -187,6 +188,26 @@ class DawidSkene(Aggregator):
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
+
+    def confusion_given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> Confusion:
+        """Give the channel of the votes that beliefs from elsewhere speak for: one M-step.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            With votes of the sources that were there in `fit`.
+        beliefs : (n_items, n_classes)
+        """
+        check_is_fitted(self, "confusion_")
+        vocabulary = self.confusion_.vocabulary
+        votes = _votes_of(evidence).in_vocabulary(vocabulary)
+        n_symbols, n_classes = self.confusion_.probs.shape
+        counts = counts_under(
+            votes.indptr, votes.symbol, beliefs, n_symbols, blocks(n_symbols, n_classes)
+        )
+        cells = tied(self.tying, vocabulary)
+        mass = prior_counts(cells, vocabulary, self.accuracy, self.strength) + cells.gather(counts)
+        return Confusion(vocabulary, cells.table(cells.normalised(mass)))
 
     def _learn(self, evidence: Evidence) -> None:
         self._check_settings()

@@ -11,6 +11,7 @@ State = TypeVar("State")
 class Outcome(Enum):
     """How a run ended; the value is the sentence for the user."""
 
+    ONCE = "There was nothing to repeat: one pass solved it."
     CONVERGED = "The objective stopped improving."
     MAX_ITER = "`max_iter` was reached while still improving; raise `max_iter` or `tol`."
 

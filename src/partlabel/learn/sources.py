@@ -1,0 +1,91 @@
+"""Sources: what evidence says about each row's class; the channel of votes is learnt anew."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from partlabel.aggregate import Aggregator, DawidSkene, MajorityVote
+from partlabel.channels import Channels, Confusion, log_likelihood
+from partlabel.errors import InputError
+from partlabel.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """How the votes come about; gold and candidates need nothing learnt.
+
+    Attributes
+    ----------
+    label_model : Aggregator or None
+        Fitted on the votes; None where there are none.
+    confusion : Confusion or None
+        The channel of the votes; None where the label model has none, so that its beliefs stand
+        in for the likelihood.
+    """
+
+    label_model: Aggregator | None
+    confusion: Confusion | None
+
+    @classmethod
+    def learnt(cls, label_model: Any, evidence: Evidence) -> Self:
+        """Fit the label model (None: `DawidSkene()`), if there are votes.
+
+        Raises
+        ------
+        TypeError
+            If `label_model` is no label model.
+        """
+        if label_model is not None and not isinstance(label_model, Aggregator):
+            raise TypeError(
+                f"`label_model` must be a label model; got {type(label_model).__name__}. "
+                "Pass one, such as DawidSkene(), or None."
+            )
+        if evidence.votes is None:
+            return cls(None, None)
+        fitted = DawidSkene() if label_model is None else clone(label_model)
+        beliefs = fitted.fit(evidence).aggregate(evidence).probs
+        return cls(fitted, fitted.confusion_given(evidence, np.asarray(beliefs, dtype=np.float64)))
+
+    def given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> "Sources":
+        """The channel of the votes that these beliefs (n_rows, n_classes) speak for."""
+        if self.label_model is None or self.confusion is None:
+            return self
+        return replace(self, confusion=self.label_model.confusion_given(evidence, beliefs))
+
+    def log_likelihood(self, evidence: Evidence) -> NDArray[np.float64]:
+        """(n_rows, n_classes) log p(evidence | class), up to a constant per row."""
+        if self.label_model is None or self.confusion is not None:
+            return log_likelihood(evidence, Channels(votes=self.confusion))
+        with np.errstate(divide="ignore"):
+            return np.log(np.asarray(self.label_model.aggregate(evidence).probs, np.float64))
+
+    def beliefs(self, evidence: Evidence) -> NDArray[np.float64]:
+        """(n_rows, n_classes) The label model's beliefs; without votes, all candidates alike."""
+        if self.label_model is None:
+            return averaged(evidence)
+        return np.asarray(self.label_model.aggregate(evidence).probs, dtype=np.float64)
+
+
+def averaged(evidence: Evidence) -> NDArray[np.float64]:
+    """(n_rows, n_classes) All candidates alike; votes count by their share."""
+    return np.asarray(MajorityVote().fit_aggregate(evidence).probs, dtype=np.float64)
+
+
+def informative(likelihood: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n_rows,) Whether the evidence prefers some class to another.
+
+    Raises
+    ------
+    InputError
+        If it does nowhere.
+    """
+    spoken: NDArray[np.bool_] = np.ptp(np.exp(likelihood - likelihood.max(1, keepdims=True)), 1) > 0
+    if not spoken.any():
+        raise InputError(
+            "`evidence` must say something about the class of some row; it says nothing about all "
+            f"{len(likelihood)} rows. Add labels, candidate sets or votes."
+        )
+    return spoken
