@@ -47,7 +47,8 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
 
     Parameters
     ----------
-    estimator : classifier with `predict_proba` and `sample_weight`, default LogisticRegression()
+    estimator : classifier, default LogisticRegression(max_iter=1000)
+        With `predict_proba`, and `sample_weight` in `fit`.
     objective : {"auto", "em", "expected", "hard", "pseudo", "average"}, default "auto"
     label_model : label model, default None
         What makes beliefs of votes; None takes `DawidSkene()`. Not used where there are no votes.
@@ -60,11 +61,12 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         More folds train on more rows each, and cost as much more.
     max_iter : int, default 100
         Rounds of "em" and "pseudo" at the most.
-    tol : float, default 1e-4
-        Stop "em" when a round improves the marginal likelihood by less, in nats per row.
+    tol : float, default 5e-4
+        Stop "em" when a round moves the beliefs by less (mean total variation, a share); out of
+        fold also when the marginal likelihood falls.
     threshold : float or (first, last), default 0.8
-        How much belief "hard" and "pseudo" train on. A pair goes from first to last over the
-        rounds of "pseudo", as `max_iter` spreads them; "hard" takes the last.
+        How much belief "hard" and "pseudo" train on. "pseudo" goes from first to last over its
+        first ten rounds; "hard" takes the last.
     missing : value, default -1
         Among plain labels, what stands for "no label"; None, NaN and other nulls always do. Pass
         None where -1 is a class.
@@ -87,8 +89,8 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     choice_ : str
         Why this objective.
     objective_path_ : list of float
-        Marginal log-likelihood of the evidence at each round, in nats; in sample, it never falls
-        by more than rounding, if the classifier maximises its weighted likelihood.
+        Marginal log-likelihood of the evidence at each round, in nats; in sample, it doesn't fall
+        where the classifier maximises its weighted likelihood without a penalty.
     n_iter_ : int
         Rounds trained.
     status_ : Outcome
@@ -139,7 +141,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         out_of_fold: bool = True,
         n_folds: int = 5,
         max_iter: int = 100,
-        tol: float = 1e-4,
+        tol: float = 5e-4,
         threshold: float | tuple[float, float] = 0.8,
         missing: Any = -1,
         random_state: Any = 0,
@@ -265,7 +267,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         return tags
 
     def _learner(self) -> Any:
-        return LogisticRegression() if self.estimator is None else self.estimator
+        return LogisticRegression(max_iter=1_000) if self.estimator is None else self.estimator
 
     def _inner_classes(self) -> NDArray[Any]:
         """What the estimator calls the classes: their names, or codes where names don't compare."""

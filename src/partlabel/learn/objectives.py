@@ -16,15 +16,16 @@ it is a fixed-point iteration.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partlabel.aggregate import Outcome, run_em
+from partlabel.aggregate import Outcome
 from partlabel.errors import InputError
-from partlabel.learn.sources import Sources, averaged
+from partlabel.learn.sources import averaged
 from partlabel.learn.training import Task, Trained, posterior
+
+SCHEDULE = 10  # rounds over which the threshold of pseudo-labels goes from first to last
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,6 @@ class Settings:
     max_iter: int
     tol: float
     threshold: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Round:
-    beliefs: NDArray[np.float64]
-    sources: Sources
-    learners: tuple[Any, ...]
 
 
 def average(task: Task, _: Settings) -> Trained:
@@ -61,39 +55,43 @@ def hard(task: Task, settings: Settings) -> Trained:
 def pseudo(task: Task, settings: Settings) -> Trained:
     """The surest classes of model and evidence together, decided anew in each round."""
     likelihood = task.sources.log_likelihood(task.data.evidence)
-    targets, learners = (
-        _decided(task.sources.beliefs(task.data.evidence), settings.threshold[0]),
-        task.learners(),
-    )
-    path, outcome = [], Outcome.MAX_ITER
-    for threshold in np.linspace(*settings.threshold, settings.max_iter):
+    beliefs, learners = task.sources.beliefs(task.data.evidence), task.learners()
+    first, last = settings.threshold
+    targets, path, outcome = _decided(beliefs, first), [], Outcome.MAX_ITER
+    for done in range(1, settings.max_iter + 1):
         probs, learners = task.predictions(targets, learners)
         beliefs, marginal = posterior(probs, likelihood)
-        before, targets = targets, _decided(beliefs, threshold)
+        before, threshold = targets, first + (last - first) * min(done / SCHEDULE, 1.0)
+        targets = _decided(beliefs, threshold)
         path.append(float(marginal.sum()))
-        if np.array_equal(before, targets) and threshold == settings.threshold[1]:
+        if np.array_equal(before, targets) and (done >= SCHEDULE or first == last):
             outcome = Outcome.CONVERGED
             break
-    estimator = task.fit(targets)
-    return Trained(estimator, task.sources, beliefs, path, outcome)
+    return Trained(task.fit(targets), task.sources, beliefs, path, outcome)
 
 
 def em(task: Task, settings: Settings) -> Trained:
-    """The classifier is the prior and the evidence the likelihood; both are learnt in turn."""
+    """The classifier is the prior and the evidence the likelihood; both are learnt in turn.
 
-    def step(at: _Round) -> tuple[_Round, float]:
-        probs, learners = task.predictions(at.beliefs, at.learners)
-        beliefs, marginal = posterior(probs, at.sources.log_likelihood(task.data.evidence))
-        return _Round(
-            beliefs, at.sources.given(task.data.evidence, beliefs), learners
-        ), marginal.sum()
-
-    start = _Round(task.sources.beliefs(task.data.evidence), task.sources, task.learners())
-    n_rows = len(task.data.evidence)
-    run = run_em(step, [start], max_iter=settings.max_iter, tol=settings.tol, scale=n_rows)
-    end = run.state
-    estimator = task.fit(end.beliefs)
-    return Trained(estimator, end.sources, end.beliefs, run.path, run.outcome)
+    In sample it ends when the beliefs come to rest: the likelihood itself may give a little to the
+    classifier's penalty. Out of fold it also ends when the likelihood falls, as rows judged by
+    models that didn't see them then get worse.
+    """
+    evidence, sources, learners = task.data.evidence, task.sources, task.learners()
+    beliefs = sources.beliefs(evidence)
+    path: list[float] = []
+    outcome = Outcome.MAX_ITER
+    for _ in range(settings.max_iter):
+        probs, learners = task.predictions(beliefs, learners)
+        before = beliefs
+        beliefs, marginal = posterior(probs, sources.log_likelihood(evidence))
+        sources = sources.given(evidence, beliefs)
+        path.append(float(marginal.sum()))
+        moved = 0.5 * np.abs(beliefs - before).sum(axis=1).mean()
+        if moved < settings.tol or (task.fold is not None and path[-1] < max(path[-2:])):
+            outcome = Outcome.CONVERGED
+            break
+    return Trained(task.fit(beliefs), sources, beliefs, path, outcome)
 
 
 OBJECTIVES: dict[str, Callable[[Task, Settings], Trained]] = {

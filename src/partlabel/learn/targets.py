@@ -56,8 +56,11 @@ def coded(y: Any, missing: Any) -> tuple[NDArray[np.int64], NDArray[np.generic]]
         check_array(plain, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
     plain = column_or_1d(plain, warn=True)
     known = ~_gaps(plain, missing)
-    check_classification_targets(plain[known])
-    classes, code = np.unique(plain[known], return_inverse=True)
+    labelled = plain[known]
+    if labelled.dtype.kind == "O" and not any(isinstance(name, str) for name in labelled):
+        labelled = np.array(labelled.tolist())  # numbers beside None
+    check_classification_targets(labelled)
+    classes, code = np.unique(labelled, return_inverse=True)
     codes = np.full(len(plain), -1, dtype=np.int64)
     codes[known] = code
     return codes, classes
