@@ -1,24 +1,7 @@
-r"""DawidSkene: learn each source's confusion and the labels together, by EM.
-
-=================================  =============  ============================================
-symbol                             code           shape
-=================================  =============  ============================================
-:math:`\pi_y`                      class_prior_   (n_classes,)
-:math:`p(s | y, j)`                confusion_     (n_symbols, n_classes), words of source j
-:math:`b_i(y)`                     beliefs        (n_items, n_classes)
-:math:`\alpha`                     prior          (n_cells,) pseudo-votes
-=================================  =============  ============================================
-
-Objective, climbed by EM (Dawid & Skene, Applied Statistics 1979, eqs. 2.3-2.5, with Dirichlet
-priors):
-
-.. math:: \sum_i \log \sum_{y \in S_i} \pi_y \prod_{s \in o_i} p(s | y)
-          + \sum_c \alpha_c \log \theta_c
-"""
+"""DawidSkene: learn each source's confusion and the labels together; the steps are in `steps`."""
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -30,76 +13,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import TINY, blocks, counts_under, expected_counts
+from partlabel.aggregate.kernels import blocks, counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.reliability import reliability_table
+from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
 from partlabel.channels import (
     Channels,
     Confusion,
-    Tying,
-    expected_table,
     log_likelihood_chunks,
     prior_counts,
     tied,
 )
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence, Vocabulary, Votes
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Where EM stands: the confusion's parameters and the class prior."""
-
-    table: NDArray[np.float64]
-    class_prior: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What EM works on: rows, which parameters there are, and their pseudo-votes."""
-
-    rows: Observations
-    tying: Tying
-    pseudo_votes: NDArray[np.float64]
-    pseudo_items: NDArray[np.float64] | None  # None: the class prior is given
-
-    def e_step(self, at: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Expected counts, class totals and log-likelihood at some parameters."""
-        rows, table = self.rows, np.maximum(at.table, TINY)
-        counts, totals, objective = expected_counts(
-            rows.indptr,
-            rows.symbol,
-            rows.weight,
-            rows.which,
-            rows.sets * at.class_prior,
-            table,
-            blocks(*table.shape),
-        )
-        return counts, totals, float(objective)
-
-    def m_step(
-        self, counts: NDArray[np.float64], totals: NDArray[np.float64], at: Parameters
-    ) -> Parameters:
-        """The parameters that the expected counts and the pseudo-votes speak for."""
-        theta = self.tying.normalised(self.tying.gather(counts) + self.pseudo_votes)
-        if self.pseudo_items is None:
-            return Parameters(self.tying.table(theta), at.class_prior)
-        mass = totals + self.pseudo_items
-        return Parameters(self.tying.table(theta), mass / mass.sum())
-
-    def step(self, at: Parameters) -> tuple[Parameters, float]:
-        """One step of EM, and the objective where it started."""
-        counts, totals, objective = self.e_step(at)
-        return self.m_step(counts, totals, at), objective + self.log_prior(at)
-
-    def log_prior(self, at: Parameters) -> float:
-        """Log of the Dirichlet priors' density, up to a constant."""
-        theta = np.zeros(len(self.pseudo_votes))
-        theta[self.tying.cell] = at.table / self.tying.share
-        value = self.pseudo_votes @ np.log(np.maximum(theta, np.finfo(float).tiny))
-        if self.pseudo_items is not None:
-            value += self.pseudo_items @ np.log(at.class_prior)
-        return float(value)
 
 
 class DawidSkene(Aggregator):
@@ -123,6 +49,10 @@ class DawidSkene(Aggregator):
         single class.
     class_strength : float, default 10.0
         Pseudo-items, spread evenly over the classes, behind a learnt class prior.
+    inference : {"em", "vb", "loo"}, default "em"
+        "em" finds the most probable tables. "vb" averages over them (variational Bayes), which is
+        more careful with sources of few votes. "loo" judges each source by the others' votes alone:
+        for rules that overlap little, where EM takes a source's own echo for agreement.
     n_starts : int, default 1
         Starts of EM: the first from the votes, the others from accuracies drawn at random. The
         best is kept.
@@ -157,7 +87,8 @@ class DawidSkene(Aggregator):
     References
     ----------
     A. P. Dawid and A. M. Skene, Maximum likelihood estimation of observer error-rates using the EM
-    algorithm, Applied Statistics 1979, eqs. 2.3-2.5.
+    algorithm, Applied Statistics 1979, eqs. 2.3-2.5. H.-C. Kim and Z. Ghahramani, Bayesian
+    classifier combination, AISTATS 2012.
     """
 
     confusion_: Confusion
@@ -174,6 +105,7 @@ class DawidSkene(Aggregator):
         strength: float = 10.0,
         class_prior: Literal["uniform", "learnt"] | ArrayLike = "uniform",
         class_strength: float = 10.0,
+        inference: Inference = "em",
         n_starts: int = 1,
         max_iter: int = 200,
         tol: float = 1e-7,
@@ -184,6 +116,7 @@ class DawidSkene(Aggregator):
         self.strength = strength
         self.class_prior = class_prior
         self.class_strength = class_strength
+        self.inference = inference
         self.n_starts = n_starts
         self.max_iter = max_iter
         self.tol = tol
@@ -215,15 +148,17 @@ class DawidSkene(Aggregator):
         problem = self._problem(evidence, votes)
         run = run_em(
             problem.step,
-            self._starts(votes.vocabulary),
+            self._starts(problem, votes.vocabulary),
             max_iter=self.max_iter,
             tol=self.tol,
             scale=problem.rows.n_items,
+            far=far if self.inference == "loo" else None,
         )
         if run.outcome is Outcome.MAX_ITER:
             warnings.warn(f"DawidSkene: {run.outcome.value}", ConvergenceWarning, stacklevel=3)
-        self.confusion_ = Confusion(votes.vocabulary, run.state.table)
-        self.class_prior_ = run.state.class_prior
+        self.confusion_ = Confusion(votes.vocabulary, run.state.mean)
+        self._working = Confusion(votes.vocabulary, run.state.table)
+        self.class_prior_ = run.state.class_prior / run.state.class_prior.sum()
         self.status_, self.objective_path_, self.start_ = run.outcome, run.path, run.start
         counts, totals, _ = problem.e_step(run.state)
         self.reliability_ = reliability_table(
@@ -236,7 +171,7 @@ class DawidSkene(Aggregator):
         )
 
     def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        channels = Channels(votes=self.confusion_)
+        channels = Channels(votes=self._working)
         probs = np.empty((len(evidence), len(self.labels_)))
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
@@ -254,21 +189,22 @@ class DawidSkene(Aggregator):
             tying=cells,
             pseudo_votes=prior_counts(cells, votes.vocabulary, self.accuracy, self.strength),
             pseudo_items=np.full(n_classes, self.class_strength / n_classes) if learnt else None,
+            inference=self.inference,
         )
 
-    def _starts(self, vocabulary: Vocabulary) -> Iterator[Parameters]:
+    def _starts(self, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
         n_classes = vocabulary.sets.shape[1]
         given = not isinstance(self.class_prior, str)
-        prior = (
-            np.asarray(self.class_prior, float) if given else np.full(n_classes, 1.0 / n_classes)
-        )
-        yield Parameters(expected_table(vocabulary, self.accuracy), prior)
+        prior = np.asarray(self.class_prior, float) if given else np.ones(n_classes)
+        yield problem.parameters(problem.pseudo_votes, prior)
         chance = check_random_state(self.random_state)
         for _ in range(self.n_starts - 1):
             drawn = chance.beta(
                 4.0 * self.accuracy, 4.0 * (1.0 - self.accuracy), len(vocabulary.sources)
             )
-            yield Parameters(expected_table(vocabulary, np.clip(drawn, 0.01, 0.99)), prior)
+            drawn = np.clip(drawn, 0.01, 0.99)
+            votes = prior_counts(problem.tying, vocabulary, drawn, self.strength)
+            yield problem.parameters(votes, prior)
 
     def _check_settings(self) -> None:
         if not 0.0 < self.accuracy < 1.0:
@@ -279,6 +215,9 @@ class DawidSkene(Aggregator):
             )
         if not self.class_strength > 0:
             raise InputError(f"`class_strength` must be positive; got {self.class_strength}.")
+        if self.inference not in INFERENCES:
+            shown = ", ".join(map(repr, INFERENCES))
+            raise InputError(f"`inference` must be one of {shown}; got {self.inference!r}.")
         for name in ("n_starts", "max_iter"):
             if getattr(self, name) < 1:
                 raise InputError(f"`{name}` must be at least 1; got {getattr(self, name)}.")

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
+SETTLED = 1e-5
 
 
 class Outcome(Enum):
@@ -13,6 +14,7 @@ class Outcome(Enum):
 
     ONCE = "There was nothing to repeat: one pass solved it."
     CONVERGED = "The objective stopped improving."
+    SETTLED = "The parameters stopped moving."
     MAX_ITER = "`max_iter` was reached while still improving; raise `max_iter` or `tol`."
 
 
@@ -23,7 +25,7 @@ class Run(Generic[State]):
     Attributes
     ----------
     state : the last parameters.
-    path : the objective at each iteration's start, in nats; never falls.
+    path : the objective at each iteration's start, in nats; never falls, if there is one to climb.
     outcome : how it ended.
     start : which of the starts it came from.
     """
@@ -46,6 +48,7 @@ def run_em(
     max_iter: int,
     tol: float,
     scale: float,
+    far: Callable[[State, State], float] | None = None,
 ) -> Run[State]:
     """Climb from each start and keep the highest end.
 
@@ -59,8 +62,11 @@ def run_em(
         Stop once a step improves the objective by less than ``tol * scale``.
     scale : float
         How many items the objective adds up, so that `tol` is in nats per item.
+    far : (state, state) -> float, default None
+        For a fixed-point iteration without an objective that must rise: stop once two states in a
+        row are less than `SETTLED` apart.
     """
-    runs = [_climb(step, state, n, max_iter, tol * scale) for n, state in enumerate(starts)]
+    runs = [_climb(step, state, n, max_iter, tol * scale, far) for n, state in enumerate(starts)]
     return max(runs, key=lambda run: run.objective)
 
 
@@ -70,11 +76,16 @@ def _climb(
     start: int,
     max_iter: int,
     enough: float,
+    far: Callable[[State, State], float] | None,
 ) -> Run[State]:
     path: list[float] = []
     for _ in range(max_iter):
-        state, objective = step(state)
+        before = state
+        state, objective = step(before)
         path.append(objective)
-        if len(path) > 1 and path[-1] - path[-2] < enough:
+        if far is not None:
+            if far(before, state) < SETTLED:
+                return Run(state, path, Outcome.SETTLED, start)
+        elif len(path) > 1 and path[-1] - path[-2] < enough:
             return Run(state, path, Outcome.CONVERGED, start)
     return Run(state, path, Outcome.MAX_ITER, start)

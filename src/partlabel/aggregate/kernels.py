@@ -75,6 +75,63 @@ def expected_counts(
     return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
 
 
+@njit(parallel=True, cache=True, fastmath=RELAXED)
+def peer_counts(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    table: NDArray[np.float64],
+    n_blocks: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """As `expected_counts`, but each vote is counted by the belief of the others.
+
+    The belief without the vote itself is weighted by what it knows: 1 - entropy / log(n_classes).
+    """
+    n_rows, n_classes = len(which), start.shape[1]
+    counts = np.zeros((n_blocks, table.shape[0], n_classes))
+    totals = np.zeros((n_blocks, n_classes))
+    objective = np.zeros(n_blocks)
+    for block in prange(n_blocks):
+        belief, others = np.empty(n_classes), np.empty(n_classes)
+        own, total, climbed = counts[block], totals[block], 0.0
+        for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
+            begin, end = indptr[i], indptr[i + 1]
+            possible = start[which[i]]
+            for k in range(n_classes):
+                belief[k] = possible[k]
+            for v in range(begin, end):
+                word = table[symbol[v]]
+                for k in range(n_classes):
+                    belief[k] *= word[k]
+                if (v - begin) % VOTES_BETWEEN == VOTES_BETWEEN - 1:
+                    climbed += weight[i] * _rescale(belief)
+            climbed += weight[i] * _rescale(belief)
+            for k in range(n_classes):
+                total[k] += weight[i] * belief[k]
+            for v in range(begin, end):
+                word, mine = table[symbol[v]], own[symbol[v]]
+                for k in range(n_classes):
+                    others[k] = belief[k] / word[k]
+                _rescale(others)
+                known = weight[i] * _information(others)
+                for k in range(n_classes):
+                    mine[k] += known * others[k]
+        objective[block] = climbed
+    return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
+
+
+@njit(cache=True, fastmath=RELAXED, inline="always")
+def _information(belief: NDArray[np.float64]) -> float:
+    """How much a belief knows: 1 for certainty, 0 for an even split."""
+    entropy = 0.0
+    for k in range(len(belief)):
+        if belief[k] > 0.0:
+            entropy -= belief[k] * np.log(belief[k])
+    return float(max(0.0, 1.0 - entropy / np.log(len(belief))))
+
+
 @njit(cache=True, fastmath=RELAXED, inline="always")
 def _rescale(belief: NDArray[np.float64]) -> float:
     """Let the beliefs add up to one; give the log of what they added up to."""

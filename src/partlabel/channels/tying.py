@@ -96,13 +96,16 @@ def tied(kind: Kind, vocabulary: Vocabulary) -> Tying:
 
 
 def prior_counts(
-    tying: Tying, vocabulary: Vocabulary, accuracy: float, strength: float
+    tying: Tying,
+    vocabulary: Vocabulary,
+    accuracy: float | NDArray[np.float64],
+    strength: float,
 ) -> NDArray[np.float64]:
     """(n_cells,) Pseudo-votes that say: this source is right with probability `accuracy`.
 
     Parameters
     ----------
-    accuracy : float in (0, 1)
+    accuracy : float in (0, 1), or (n_sources,)
         Spread evenly over the words that hold the class; the rest over those that don't.
     strength : float
         Pseudo-votes in each group.
