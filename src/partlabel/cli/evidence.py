@@ -1,0 +1,143 @@
+"""Evidence from the tables that people have: one row per vote, or one column per source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from partlabel.cli.columns import classes_of, matching, nearest, present, spoken
+from partlabel.cli.formats import read_table
+from partlabel.errors import InputError
+from partlabel.evidence import Candidates, Evidence, Votes
+from partlabel.labels import LabelSpace
+
+
+@dataclass(frozen=True, slots=True)
+class VoteOptions:
+    """How to read votes: the options that `sources` and `aggregate` share."""
+
+    item: str | None = None
+    source: str = "source"
+    label: str = "label"
+    sources: Sequence[str] = ()
+    gold: str | None = None
+    classes: Sequence[str] = ()
+    abstain: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Verified labels, and the items that they are about (None: row by row)."""
+
+    label: pl.Series
+    item: pl.Series | None
+
+
+def read_evidence(path: Path, options: VoteOptions) -> tuple[Evidence, list[str]]:
+    """Read votes, and gold labels where there are some.
+
+    Returns
+    -------
+    evidence
+    notes : what the user should know about what was left out, one sentence each.
+
+    Raises
+    ------
+    InputError
+        If a file can't be read, a column isn't there, or a label is no class.
+    """
+    frame = read_table(path)
+    wide = bool(options.sources)
+    if not wide:
+        _check_long(frame, options)
+    gold = None if options.gold is None else _gold(frame, options, wide=wide)
+    if wide:
+        columns = matching(frame, options.sources, "--sources", (options.item, options.gold))
+        said = frame.select(spoken(frame[name], options.abstain) for name in columns)
+    else:
+        columns = (options.label,)
+        said = frame.select(spoken(frame[options.label], options.abstain))
+    labels = space(options.classes, [*said, *([] if gold is None else [gold.label])])
+    if wide:
+        ids = [] if options.item is None else [frame[present(frame, options.item, "--item")]]
+        votes = Votes.from_columns(
+            said.with_columns(ids), columns, labels=labels, item=options.item
+        )
+    else:
+        votes = Votes.from_table(
+            frame.with_columns(said),
+            item=options.item or "item",
+            source=options.source,
+            label=options.label,
+            labels=labels,
+        )
+    return _with_gold(votes, gold)
+
+
+def space(classes: Sequence[str], said: Sequence[pl.Series]) -> LabelSpace:
+    """Give the classes that were named, or those that the labels show."""
+    return LabelSpace(tuple(classes)) if classes else classes_of(said)
+
+
+def _check_long(frame: pl.DataFrame, options: VoteOptions) -> None:
+    wanted = {
+        "--item": options.item or "item",
+        "--source": options.source,
+        "--label": options.label,
+    }
+    for option, name in wanted.items():
+        if name not in frame.columns:
+            raise InputError(
+                f"`{option}` must name a column of the table; got {name!r}. "
+                f"{nearest(name, frame.columns)} For a table with one column per source, "
+                "name these columns with --sources 'PATTERN'."
+            )
+
+
+def _gold(frame: pl.DataFrame, options: VoteOptions, *, wide: bool) -> Gold:
+    named = str(options.gold)
+    if wide and named in frame.columns:
+        return Gold(spoken(frame[named], options.abstain), None)
+    if not Path(named).is_file():
+        what = "a column of the table, or a file" if wide else "a file"
+        raise InputError(
+            f"`--gold` must name {what} with the columns item and label; got {named!r}. "
+            "Correct the name."
+        )
+    if wide and options.item is None:
+        raise InputError(
+            "`--item` must name the items when gold labels come in a file of their own; "
+            "it is not given. Name the column of item ids."
+        )
+    table = read_table(Path(named))
+    item = options.item if options.item in table.columns else "item"
+    label = options.label if options.label in table.columns else "label"
+    for name in (item, label):
+        if name not in table.columns:
+            raise InputError(
+                f"The gold file must have a column {name!r}; {named!r} has "
+                f"{', '.join(map(repr, table.columns[:12]))}. Rename its columns."
+            )
+    known = table.filter(pl.col(label).is_not_null())
+    return Gold(spoken(known[label], options.abstain), known[item])
+
+
+def _with_gold(votes: Votes, gold: Gold | None) -> tuple[Evidence, list[str]]:
+    if gold is None:
+        return Evidence(votes=votes), []
+    labels = Candidates.from_labels(
+        gold.label, votes.labels, items=None if gold.item is None else gold.item.to_numpy()
+    )
+    evidence = Evidence(
+        votes=votes,
+        gold=labels,
+        items=None if gold.item is None else votes.item_ids,
+        unmatched="drop",
+    )
+    lost = evidence.alignment["gold"]["dropped"]
+    if not lost:
+        return evidence, []
+    if lost == 1:
+        return evidence, ["1 gold label is about an item without votes; it is left out."]
+    return evidence, [f"{lost:,} gold labels are about items without votes; they are left out."]

@@ -1,0 +1,252 @@
+"""Fitting: a table and settings in, a trained model and everything known about it out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from partlabel.aggregate import Aggregator
+from partlabel.beliefs import PROBABILITY_PREFIX, Beliefs
+from partlabel.cli.columns import classes_of, matching, present, spoken
+from partlabel.cli.features import Features, estimator
+from partlabel.cli.settings import RuleText, Settings
+from partlabel.cli.show import Steps
+from partlabel.errors import InputError, rows_named
+from partlabel.evidence import Candidates, Evidence, Votes
+from partlabel.labels import LabelSpace
+from partlabel.learn import PartialLabelClassifier
+from partlabel.rules import Rule, apply_rules, keywords, regex, threshold
+
+ENOUGH_GOLD = 20  # fewer are too few to halve
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What is to be learnt: features, evidence, and which rows are kept aside.
+
+    Attributes
+    ----------
+    features : Features
+    table : (n_items, n_features) the columns to learn from
+    evidence : Evidence
+    held_out : (n_items,) bool
+        Gold rows that neither train the model nor the channels, but measure both.
+    unused : tuple of str
+        Columns that nobody named.
+    """
+
+    features: Features
+    table: pl.DataFrame
+    evidence: Evidence
+    held_out: NDArray[np.bool_]
+    unused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What training gave.
+
+    Attributes
+    ----------
+    model : fitted Pipeline from `Problem.table` to classes
+    beliefs : Beliefs
+        About all items; held-out ones have their gold label.
+    reliability : polars.DataFrame or None
+    checks : polars.DataFrame or None
+        For each way to predict (``what``) and each held-out item: its gold, and ``p_<class>``.
+    objective, choice : str
+        How it was trained, and why so.
+    ended : str
+        How training ended.
+    """
+
+    model: Pipeline
+    beliefs: Beliefs
+    reliability: pl.DataFrame | None
+    objective: str
+    choice: str
+    ended: str
+    checks: pl.DataFrame | None
+
+
+def set_up(frame: pl.DataFrame, settings: Settings) -> Problem:
+    """Read features and evidence off a table.
+
+    Raises
+    ------
+    InputError
+        If a column isn't there or holds what it shouldn't, or a label is no class.
+    """
+    columns = settings.columns
+    features = Features.chosen(frame, columns)
+    evidence = _evidence(frame, settings)
+    named = {
+        *features.names,
+        *matching(frame, columns.sources, "--sources", columns.single),
+        *columns.single,
+        *(rule.column for rule in settings.rules),
+    }
+    return Problem(
+        features=features,
+        table=features.table(frame),
+        evidence=evidence,
+        held_out=_held_out(evidence, settings.model.seed),
+        unused=tuple(name for name in frame.columns if name not in named),
+    )
+
+
+def fit(problem: Problem, settings: Settings, step: Steps) -> Fitted:
+    """Train on all rows but those held out, and predict these.
+
+    Raises
+    ------
+    InputError
+        If nothing is known about any row, or a text column holds no word.
+    """
+    model = settings.model
+    away, here = np.flatnonzero(~problem.held_out), np.flatnonzero(problem.held_out)
+    with step("turning columns into numbers"):
+        transformer = problem.features.transformer()
+        X = _transformed(transformer, problem.table[away])
+    with step("learning labels and model"):
+        learner = PartialLabelClassifier(
+            estimator(model.estimator, model.seed),
+            objective=model.objective,  # type: ignore[arg-type]  # `settings` has checked it
+            random_state=model.seed,
+        ).fit(X, problem.evidence.select(away))
+    checks = None
+    if len(here):
+        with step("measuring on held-out gold"):
+            probs = learner.predict_proba(transformer.transform(problem.table[here]))
+            checks = _checks(problem.evidence.select(here), probs, learner.label_model_)
+    return Fitted(
+        model=Pipeline([("features", transformer), ("classifier", learner.estimator_)]),
+        beliefs=_beliefs(learner.beliefs_, problem),
+        reliability=learner.reliability_,
+        objective=learner.objective_,
+        choice=learner.choice_,
+        ended=learner.status_.value,
+        checks=checks,
+    )
+
+
+def probabilities(model: Pipeline, table: pl.DataFrame, labels: LabelSpace) -> Beliefs:
+    """Predict; classes that the model never met get 0."""
+    known = np.asarray(model.predict_proba(table), dtype=np.float64)
+    probs = np.zeros((len(known), len(labels)))
+    probs[:, labels.encode(model.classes_.tolist())] = known
+    return Beliefs(probs, labels)
+
+
+def _evidence(frame: pl.DataFrame, settings: Settings) -> Evidence:
+    columns, abstain = settings.columns, settings.abstain
+    sources = matching(frame, columns.sources, "--sources", columns.single)
+    said = frame.select(spoken(frame[name], abstain) for name in sources)
+    single = {
+        kind: spoken(frame[present(frame, name, f"--{kind}")], abstain)
+        for kind in ("candidates", "gold", "label")
+        if (name := getattr(columns, kind)) is not None
+    }
+    labels = (
+        LabelSpace(settings.classes)
+        if settings.classes
+        else classes_of(
+            [*said, *single.values()], (name for rule in settings.rules for name in rule.label)
+        )
+    )
+    parts: dict[str, Any] = {}
+    votes = [Votes.from_columns(said, sources, labels=labels)] if sources else []
+    if settings.rules:
+        for rule in settings.rules:
+            present(frame, rule.column, f"column of rule {rule.name!r}")
+        votes.append(apply_rules([_rule(rule) for rule in settings.rules], frame, labels))
+    if votes:
+        parts["votes"] = Votes.joined(votes)
+    if "candidates" in single or "label" in single:
+        parts["candidates"] = _candidates(single, labels)
+    if "gold" in single:
+        parts["gold"] = Candidates.from_lists(single["gold"], labels)
+    items = None if columns.item is None else _ids(frame[present(frame, columns.item, "--item")])
+    return Evidence(**parts, items=items)
+
+
+def _ids(column: pl.Series) -> NDArray[Any]:
+    for bad, what in ((column.is_null(), "name every row"), (column.is_duplicated(), "differ")):
+        if bad.any():
+            raise InputError(
+                f"`--item` must {what}; column {column.name!r} doesn't at "
+                f"{rows_named(bad.to_numpy())}. Correct these ids, or leave --item out."
+            )
+    return column.to_numpy()
+
+
+def _candidates(said: dict[str, pl.Series], labels: LabelSpace) -> Candidates:
+    """What candidates and plain labels leave possible together."""
+    masks = [
+        Candidates.from_lists(said[kind], labels).mask()
+        for kind in ("candidates", "label")
+        if kind in said
+    ]
+    return Candidates.from_mask(np.logical_and.reduce(masks), labels)
+
+
+def _rule(text: RuleText) -> Rule:
+    label: Any = text.label[0] if len(text.label) == 1 else text.label
+    if text.keywords:
+        return keywords(label, text.keywords, text.column, name=text.name)
+    if text.regex is not None:
+        return regex(label, text.regex, text.column, name=text.name)
+    return threshold(label, text.column, above=text.above, below=text.below, name=text.name)
+
+
+def _held_out(evidence: Evidence, seed: int) -> NDArray[np.bool_]:
+    """Half of the gold rows, drawn at random, where there are enough of them."""
+    held = np.zeros(len(evidence), dtype=bool)
+    known = (
+        np.flatnonzero(evidence.gold.exact) if evidence.gold is not None else np.zeros(0, dtype=int)
+    )
+    if len(known) >= ENOUGH_GOLD:
+        held[np.random.default_rng(seed).permutation(known)[: len(known) // 2]] = True
+    return held
+
+
+def _transformed(transformer: Any, table: pl.DataFrame) -> Any:
+    try:
+        return transformer.fit_transform(table)
+    except ValueError as reason:
+        if "empty vocabulary" not in str(reason):
+            raise
+        raise InputError(
+            "A text column must hold words of two letters or more; one holds none. "
+            "Take it out of --text."
+        ) from None
+
+
+def _checks(
+    held_out: Evidence, predicted: NDArray[np.float64], label_model: Aggregator | None
+) -> pl.DataFrame:
+    """What the model says of items that it hasn't seen, and the label model without their gold."""
+    said = {"model": Beliefs(predicted, held_out.labels, held_out.item_ids)}
+    if label_model is not None:
+        said["label model"] = label_model.aggregate(held_out.without("gold"))
+    assert held_out.gold is not None
+    gold = held_out.labels.decode(held_out.gold.codes()).alias("gold")
+    return pl.concat(
+        beliefs.to_polars().select(
+            pl.lit(what).alias("what"), "item", gold, cs.starts_with(PROBABILITY_PREFIX)
+        )
+        for what, beliefs in said.items()
+    )
+
+
+def _beliefs(trained: Beliefs, problem: Problem) -> Beliefs:
+    evidence = problem.evidence
+    probs = np.empty((len(evidence), len(evidence.labels)))
+    probs[~problem.held_out] = trained.probs
+    if evidence.gold is not None:
+        probs[problem.held_out] = evidence.gold.mask()[problem.held_out]
+    return Beliefs(probs, evidence.labels, evidence.item_ids)

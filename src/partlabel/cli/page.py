@@ -1,0 +1,71 @@
+"""The report of a run, made from its folder alone."""
+
+from pathlib import Path
+
+import polars as pl
+
+from partlabel.beliefs import Beliefs
+from partlabel.cli.runs import Run, read_run
+from partlabel.evaluate import Evaluation, ReliabilityDiagram, evaluate, reliability_diagram
+from partlabel.report import Report
+
+NAMES = {
+    "model": "the model, on gold rows that it never saw",
+    "label model": "the label model, without their gold",
+}
+
+
+def write_page(folder: Path, path: Path) -> None:
+    """Write the page of a run."""
+    run = read_run(folder)
+    facts = run.facts
+    Report(
+        title=f"What is known about {Path(facts['data']['path']).name}",
+        evidence=run.evidence,
+        beliefs=run.beliefs,
+        reliability=run.reliability,
+        evaluations={NAMES[what]: found for what, found in evaluations(run).items()},
+        diagrams={NAMES[what]: found for what, found in _diagrams(run).items()},
+        items=run.items,
+        ignored=[
+            ("columns", len(facts["unused"]), f"nothing names them: {_some(facts['unused'])}")
+        ],
+        choice=facts["choice"],
+        commands=[facts["command"]],
+        facts=_reproduction(run),
+    ).write(path)
+
+
+def evaluations(run: Run) -> dict[str, Evaluation]:
+    """How good the model and the label model are on held-out gold."""
+    return {what: evaluate(said, gold) for what, (said, gold) in _checked(run).items()}
+
+
+def _diagrams(run: Run) -> dict[str, ReliabilityDiagram]:
+    return {what: reliability_diagram(said, gold) for what, (said, gold) in _checked(run).items()}
+
+
+def _checked(run: Run) -> dict[str, tuple[Beliefs, pl.Series]]:
+    if run.checks is None:
+        return {}
+    found = {}
+    for (what,), table in run.checks.group_by("what", maintain_order=True):
+        found[str(what)] = (Beliefs.from_polars(table, run.evidence.labels), table["gold"])
+    return found
+
+
+def _reproduction(run: Run) -> dict[str, str]:
+    facts = run.facts
+    data, held_out = facts["data"], facts["held_out"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return {
+        "Data": f"{data['path']}: {data['rows']:,} rows, {data['columns']} columns",
+        "SHA-256 of the data": data["sha256"],
+        "Versions": versions,
+        "Seed": str(facts["settings"]["model"]["seed"]),
+        "Held out": f"{held_out['n']:,} of {held_out['of']:,} gold rows, drawn with the seed",
+    }
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

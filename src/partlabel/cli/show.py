@@ -1,0 +1,193 @@
+"""What is shown: tables on stdout, messages and progress on stderr, JSON for machines."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from partlabel.evaluate import Evaluation
+
+Steps = Callable[[str], AbstractContextManager[None]]
+
+SHOWN = 20
+LEGEND = (
+    "covers: share of the items that it speaks about. disputed: share of its votes that another "
+    "source contradicts. accuracy: estimated from everything that is known, with a 95% interval."
+)
+STYLES = {
+    "trust": "green",
+    "use with care": "yellow",
+    "worse than chance": "red",
+    "says nothing": "dim",
+}
+
+
+KINDS = {
+    "gold": "a verified (gold) label",
+    "exact": "one candidate is left",
+    "partial": "several candidates are left",
+    "voted": "only votes of sources",
+    "nothing": "nothing",
+}
+METRICS = {"accuracy": "accuracy", "log_loss": "log loss", "ece": "calibration error"}
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Steps]:
+    """Give a function that names each step; a bar on a terminal, silence in a pipe.
+
+    Parameters
+    ----------
+    total : int
+        How many steps there will be.
+    """
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=total)
+
+        @contextmanager
+        def step(what: str) -> Iterator[None]:
+            bar.update(task, description=what)
+            yield
+            bar.advance(task)
+
+        yield step
+
+
+def say(message: str) -> None:
+    """Say one thing to the user, beside the data."""
+    typer.echo(message, err=True)
+
+
+def tell(message: str) -> None:
+    """Give a sentence that belongs to the result."""
+    _out().print(message, markup=False, highlight=False, soft_wrap=not _out().is_terminal)
+
+
+def heading(title: str) -> None:
+    """Begin a part of the result."""
+    _out().print(f"\n{title}", style="bold", markup=False, highlight=False)
+
+
+def command(line: str) -> None:
+    """Show a command to copy: in one line, however narrow the terminal."""
+    _out().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def write_json(content: dict[str, Any]) -> None:
+    """Write a result for machines; what isn't a number (NaN) becomes null."""
+    typer.echo(json.dumps(_plain(content), indent=2, ensure_ascii=False))
+
+
+def reliability(found: pl.DataFrame, *, every: bool = False) -> None:
+    """Show how reliable each source is, the best first; the busiest ones where there are many."""
+    busiest = found.sort("votes", descending=True, maintain_order=True)
+    shown = busiest if every else busiest.head(SHOWN)
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("source", overflow="fold")
+    checked = found["gold_votes"].sum() > 0
+    names = ["votes", "covers", "disputed", "accuracy", *(["on gold"] if checked else [])]
+    for name in names:
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("verdict", no_wrap=True)
+    for row in shown.sort("accuracy", descending=True, maintain_order=True).iter_rows(named=True):
+        grid.add_row(
+            row["source"],
+            f"{row['votes']:,}",
+            _percent(row["coverage"]),
+            _percent(row["conflict"]),
+            f"{_percent(row['accuracy'])} [{_range(row)}]",
+            *([_on_gold(row)] if checked else []),
+            row["verdict"],
+            style=STYLES.get(row["verdict"]),
+        )
+    _out().print(grid)
+    tell(LEGEND)
+    if len(shown) < len(found):
+        tell(f"The {SHOWN} sources with the most votes, of {len(found):,}; --all shows them all.")
+
+
+def evidence(counts: Mapping[str, int]) -> None:
+    """Show how many rows are known how well."""
+    heading("What is known about the labels")
+    grid = Table(box=None, pad_edge=False)
+    grid.add_column("")
+    grid.add_column("rows", justify="right")
+    grid.add_column("share", justify="right")
+    total = sum(counts.values())
+    for kind, words in KINDS.items():
+        if counts[kind]:
+            grid.add_row(words, f"{counts[kind]:,}", _percent(counts[kind] / total))
+    _out().print(grid)
+
+
+def evaluations(found: Mapping[str, Evaluation], n: int, of: int) -> None:
+    """Show how good predictions are on held-out gold, with intervals."""
+    heading("How good it is")
+    grid = Table(box=None, pad_edge=False)
+    for name in ("", *METRICS.values()):
+        grid.add_column(name, justify="right" if name else "left")
+    for what, evaluation in found.items():
+        grid.add_row(what, *(str(evaluation[name]) for name in METRICS))
+    _out().print(grid)
+    tell(
+        f"Measured on {n:,} of the {of:,} gold rows, drawn at random and kept out of training; "
+        "with 95% intervals. model: from the columns alone. label model: from the votes alone. "
+        "Lower is better for log loss and calibration error."
+    )
+
+
+def verdicts(found: pl.DataFrame) -> str:
+    """Say in a sentence how many sources there are of each verdict, and name the harmful ones."""
+    counts = {verdict: found.filter(pl.col("verdict") == verdict) for verdict in STYLES}
+    said = [
+        f"trust {len(counts['trust'])}",
+        f"use {len(counts['use with care'])} with care",
+    ]
+    sentence = f"{', '.join(said).capitalize()}."
+    silent = len(counts["says nothing"])
+    if silent:
+        sentence += f" {silent} {'says' if silent == 1 else 'say'} nothing about the label."
+    harmful = counts["worse than chance"]["source"].to_list()
+    if harmful:
+        more = ", ..." if len(harmful) > 5 else ""
+        are = "is" if len(harmful) == 1 else "are"
+        sentence += f" {len(harmful)} {are} worse than chance: {', '.join(harmful[:5])}{more}."
+    return sentence
+
+
+def _out() -> Console:
+    console = Console(soft_wrap=False)
+    # in a pipe there is no width to fit: whole lines are what `grep` wants
+    return console if console.is_terminal else Console(width=max(console.width, 120))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _range(row: dict[str, Any]) -> str:
+    return f"{row['accuracy_low'] * 100:.0f}-{row['accuracy_high'] * 100:.0f}"
+
+
+def _on_gold(row: dict[str, Any]) -> str:
+    n = row["gold_votes"]
+    return f"{round(row['gold_accuracy'] * n):,} of {n:,}" if n else "-"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,172 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+LONG = pl.DataFrame(
+    {
+        "item": [item for item in range(30) for _ in range(4)],
+        "source": ["ann", "bob", "cat", "liar"] * 30,
+        "label": [
+            {"liar": "no" if item % 2 else "yes"}.get(who, "yes" if item % 2 else "no")
+            for item in range(30)
+            for who in ("ann", "bob", "cat", "liar")
+        ],
+    }
+)
+
+
+@pytest.fixture
+def votes(tmp_path: Path) -> Path:
+    path = tmp_path / "votes.csv"
+    LONG.write_csv(path)
+    return path
+
+
+def test_sources_names_the_liar(partlabel: Callable, votes: Path) -> None:
+    ran = partlabel("sources", votes)
+    assert ran.code == 0
+    assert "4 sources, 120 votes, 30 items." in ran.out
+    assert "1 is worse than chance: liar." in ran.out
+    assert ran.err == ""  # quiet in a pipe
+
+
+def test_json_holds_what_the_table_shows(partlabel: Callable, votes: Path) -> None:
+    found = partlabel("sources", votes, "--json").json
+    assert (found["n_items"], found["n_votes"], found["n_sources"]) == (30, 120, 4)
+    verdict = {one["source"]: one["verdict"] for one in found["sources"]}
+    assert verdict["liar"] == "worse than chance"
+    assert verdict["ann"] == "trust"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_every_format_gives_the_same_answer(
+    partlabel: Callable, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"votes.{ending}"
+    {"parquet": LONG.write_parquet, "csv": LONG.write_csv, "jsonl": LONG.write_ndjson}[ending](path)
+    found = partlabel("sources", path, "--json").json
+    assert [one["votes"] for one in found["sources"]] == [30, 30, 30, 30]
+
+
+def test_columns_may_have_other_names(partlabel: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    LONG.rename({"item": "task", "source": "worker", "label": "answer"}).write_csv(path)
+    ran = partlabel(
+        "sources", path, "--item", "task", "--source", "worker", "--label", "answer", "--json"
+    )
+    assert ran.json["n_votes"] == 120
+
+
+def test_long_and_wide_tables_give_the_same_beliefs(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    wide = tmp_path / "wide.csv"
+    LONG.pivot(on="source", index="item", values="label").write_csv(wide)
+    partlabel("aggregate", votes, "-o", tmp_path / "long.parquet")
+    ran = partlabel(
+        *("aggregate", wide, "--item", "item", "-o", tmp_path / "wide.parquet"),
+        *("--sources", "ann", "--sources", "[b-z]*"),
+    )
+    assert ran.code == 0
+    long, wide_beliefs = (
+        pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("long", "wide")
+    )
+    assert long.equals(wide_beliefs)
+
+
+def test_codes_and_abstain_as_labelling_functions_have_them(
+    partlabel: Callable, tmp_path: Path
+) -> None:
+    path = tmp_path / "matrix.csv"
+    pl.DataFrame({"a": [0, 1, -1, 0], "b": [0, 1, 1, -1], "c": [0, -1, 1, 1]}).write_csv(path)
+    found = partlabel("sources", path, "--sources", "*", "--abstain=-1", "--json").json
+    assert found["classes"] == ["0", "1"]
+    assert found["n_votes"] == 9
+
+
+def test_gold_counts_only_for_items_with_votes(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    gold = tmp_path / "gold.csv"
+    pl.DataFrame({"item": [0, 1, 99], "label": ["no", "yes", "no"]}).write_csv(gold)
+    ran = partlabel("sources", votes, "--gold", gold, "--json")
+    assert ran.json["n_gold"] == 2
+    assert ran.json["notes"] == ["1 gold label is about an item without votes; it is left out."]
+    assert ran.err.strip() == ran.json["notes"][0]
+
+
+def test_a_gold_column_measures_the_sources(partlabel: Callable, data: Path) -> None:
+    ran = partlabel("sources", data, "--sources", "lf_*", "--gold", "gold", "--json")
+    found = {one["source"]: one for one in ran.json["sources"]}
+    assert ran.json["n_gold"] == 40
+    assert found["lf_liar"]["gold_accuracy"] < 0.3 < 0.8 < found["lf_good"]["gold_accuracy"]
+
+
+def test_many_sources_are_cut_unless_all_are_wanted(partlabel: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    rows = [(i, f"s{j}", "yes" if i % 2 else "no") for i in range(10) for j in range(30)]
+    pl.DataFrame(rows, schema=["item", "source", "label"], orient="row").write_csv(path)
+    some, every = partlabel("sources", path).out, partlabel("sources", path, "--all").out
+    assert "The 20 sources with the most votes, of 30; --all shows them all." in some
+    assert sum(line.startswith("s") and line[1].isdigit() for line in every.splitlines()) == 30
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_aggregate_keeps_the_items_and_adds_up(
+    partlabel: Callable, votes: Path, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / "sub" / f"beliefs.{ending}"
+    ran = partlabel("aggregate", votes, "-o", path)
+    assert ran.code == 0
+    assert ran.out == ""
+    assert "Wrote" in ran.err
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}[ending]
+    beliefs = read(path)
+    assert beliefs["item"].to_list() == list(range(30))
+    assert beliefs["label"].to_list() == ["yes" if i % 2 else "no" for i in range(30)]
+    assert (beliefs["p_no"] + beliefs["p_yes"]).to_list() == pytest.approx([1.0] * 30)
+
+
+def test_majority_is_the_plain_share_of_votes(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "beliefs.parquet"
+    partlabel("aggregate", votes, "-o", path, "--model", "majority")
+    assert set(pl.read_parquet(path)["confidence"].to_list()) == {0.75}
+
+
+def test_aggregate_replaces_a_file_only_by_force(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "beliefs.csv"
+    path.write_text("precious")
+    assert partlabel("aggregate", votes, "-o", path).code == 2
+    assert path.read_text() == "precious"
+    assert partlabel("aggregate", votes, "-o", path, "--force").code == 0
+    assert path.read_text() != "precious"
+
+
+def test_aggregate_gives_json_for_machines(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    ran = partlabel("aggregate", votes, "-o", tmp_path / "b.csv", "--json")
+    assert ran.json["labels"] == {"no": 15, "yes": 15}
+    assert json.loads(ran.out) == ran.json
+
+
+@pytest.mark.parametrize("name", ["bluebird", "web"])
+def test_a_crowd_goes_through_sources_and_aggregate(
+    partlabel: Callable, shared_data: Path, tmp_path: Path, name: str
+) -> None:
+    votes, gold = (shared_data / "crowd" / name / f"{part}.csv" for part in ("votes", "gold"))
+    assert partlabel("sources", votes, "--gold", gold).code == 0
+    beliefs = tmp_path / "beliefs.parquet"
+    assert partlabel("aggregate", votes, "-o", beliefs).code == 0
+    truth = pl.read_csv(gold).with_columns(pl.col("label").cast(pl.String))
+    both = pl.read_parquet(beliefs).join(truth, on="item", suffix="_gold")
+    accuracy = (both["label"] == both["label_gold"]).mean()
+    # majority voting reaches 0.76 on bluebird and 0.73 on web
+    assert accuracy > {"bluebird": 0.85, "web": 0.8}[name]
