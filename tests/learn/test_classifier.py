@@ -310,3 +310,5 @@ def test_other_kinds_are_refused(narrowed: Blobs) -> None:
     other = Candidates.from_lists(["a"] * 150, LabelSpace(["a", "b"]))
     with pytest.raises(InputError, match="`y` must have the label space of `fit`"):
         clf.score(narrowed.X, other)
+    with pytest.raises(InputError, match="`y` must hold a label; got none in 150 rows"):
+        clf.score(narrowed.X, np.full(150, -1))

@@ -244,8 +244,10 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         probs = self.predict_proba(X)
         if not isinstance(y, Evidence | Votes | Candidates):
             codes, names = coded(y, self.missing)
-            right = self.classes_[probs.argmax(axis=1)][codes >= 0] == names[codes[codes >= 0]]
-            return float(np.mean(right))
+            known = codes >= 0
+            if not known.any():
+                raise InputError(f"`y` must hold a label; got none in {len(codes)} rows.")
+            return float(np.mean(self.classes_[probs.argmax(axis=1)][known] == names[codes[known]]))
         evidence = as_evidence(y)
         if evidence.labels != self.beliefs_.labels:
             raise InputError(

@@ -9,9 +9,9 @@ symbol                         code        shape
 =============================  ==========  =====================
 
 EM climbs :math:`\sum_i \log \sum_y p_\theta(y | x_i) p(o_i | y)` (Jin & Ghahramani, Learning with
-multiple labels, NIPS 2002, eqs. 3-5, for candidate sets; Raykar et al., Learning from crowds, JMLR
-2010, eqs. 8-10, for votes) where the predictions come from the model that was trained; out of fold
-it is a fixed-point iteration.
+multiple labels, NIPS 2002, for candidate sets; Raykar et al., Learning from crowds, JMLR 2010, for
+votes) where the predictions come from the model that was trained; out of fold it is a fixed-point
+iteration.
 """
 
 from collections.abc import Callable
