@@ -71,9 +71,7 @@ def test_long_and_wide_tables_give_the_same_beliefs(
         *("--sources", "ann", "--sources", "[b-z]*"),
     )
     assert ran.code == 0
-    long, wide_beliefs = (
-        pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("long", "wide")
-    )
+    long, wide_beliefs = (pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("long", "wide"))
     assert long.equals(wide_beliefs)
 
 
@@ -102,7 +100,8 @@ def test_a_gold_column_measures_the_sources(partlabel: Callable, data: Path) -> 
     ran = partlabel("sources", data, "--sources", "lf_*", "--gold", "gold", "--json")
     found = {one["source"]: one for one in ran.json["sources"]}
     assert ran.json["n_gold"] == 40
-    assert found["lf_liar"]["gold_accuracy"] < 0.3 < 0.8 < found["lf_good"]["gold_accuracy"]
+    assert found["lf_liar"]["gold_accuracy"] < 0.3
+    assert found["lf_good"]["gold_accuracy"] > 0.8
 
 
 def test_many_sources_are_cut_unless_all_are_wanted(partlabel: Callable, tmp_path: Path) -> None:
@@ -163,10 +162,11 @@ def test_a_crowd_goes_through_sources_and_aggregate(
 ) -> None:
     votes, gold = (shared_data / "crowd" / name / f"{part}.csv" for part in ("votes", "gold"))
     assert partlabel("sources", votes, "--gold", gold).code == 0
-    beliefs = tmp_path / "beliefs.parquet"
-    assert partlabel("aggregate", votes, "-o", beliefs).code == 0
     truth = pl.read_csv(gold).with_columns(pl.col("label").cast(pl.String))
-    both = pl.read_parquet(beliefs).join(truth, on="item", suffix="_gold")
-    accuracy = (both["label"] == both["label_gold"]).mean()
-    # majority voting reaches 0.76 on bluebird and 0.73 on web
-    assert accuracy > {"bluebird": 0.85, "web": 0.8}[name]
+    accuracy = {}
+    for model in ("majority", "dawid-skene"):
+        beliefs = tmp_path / f"{model}.parquet"
+        assert partlabel("aggregate", votes, "--model", model, "-o", beliefs).code == 0
+        both = pl.read_parquet(beliefs).join(truth, on="item", suffix="_gold")
+        accuracy[model] = (both["label"] == both["label_gold"]).mean()
+    assert accuracy["dawid-skene"] > accuracy["majority"] > 0.7

@@ -35,15 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 standalone_mode=False,
             )
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read us, such as `head`, has seen enough
+        except (BrokenPipeError, SystemExit):
+            # whoever read us, such as `head`, has seen enough; typer and rich exit by themselves
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return DONE
         except (KeyboardInterrupt, typer.Abort):
-            return _say("stopped; nothing was written.", STOPPED)
+            ended = STOPPED
         except Exception as problem:  # noqa: BLE001 - the outermost place: every error becomes one line
             if debug:
                 traceback.print_exc()
             return _say(*_verdict(problem))
+    if ended == STOPPED:  # typer turns an interrupt into this code
+        return _say("stopped; nothing was written.", STOPPED)
     return ended if isinstance(ended, int) else DONE
 
 
