@@ -370,3 +370,18 @@ def test_the_place_of_a_second_vote_is_its_own_row() -> None:
     table = {"item": [7, 5, 7, 7], "source": ["s"] * 4, "label": ["b", "a", "a", None]}
     with pytest.raises(InputError, match=r"item 7 and source 's' stand twice.* at row 2 "):
         Votes.from_table(table, labels=LABELS)
+
+
+REPEATS = {"item": [1, 1, 2, 1], "source": ["x", "x", "x", "y"], "label": ["a", "b", "a", None]}
+
+
+@pytest.mark.parametrize(("repeated", "word"), [("first", "a"), ("last", "b")])
+def test_one_of_two_votes_is_kept_where_the_user_says_which(repeated: str, word: str) -> None:
+    votes = Votes.from_table(REPEATS, labels=LabelSpace(["a", "b"]), repeated=repeated)
+    assert votes.to_polars().sort("item")["label"].to_list() == [word, "a"]
+    assert votes.n_sources == 2
+
+
+def test_refuses_to_keep_the_middle_vote() -> None:
+    with pytest.raises(InputError, match="`repeated` must be 'refuse', 'first' or 'last'"):
+        Votes.from_table(REPEATS, repeated="middle")

@@ -1,7 +1,7 @@
 """Readers: the tables in which votes arrive, checked at the door and turned into symbols."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -72,9 +72,10 @@ def from_table(
     label: str,
     labels: LabelSpace | None,
     n_items: int | None,
+    repeated: str,
 ) -> Parts:
     """See `Votes.from_table`."""
-    frame = as_frame(table)
+    frame = _without_repeats(as_frame(table), item, source, label, repeated)
     items, speakers, said = (
         as_series(column(frame, name, role))
         for name, role in ((item, "item"), (source, "source"), (label, "label"))
@@ -314,8 +315,21 @@ def _refuse_twice(items: pl.Series, speakers: pl.Series, spoke: NDArray[np.bool_
     raise InputError(
         f"`table` must hold one vote per item and source; item {again['item'][0]!r} and source "
         f"{again['source'][0]!r} stand twice, the second time at {rows_named(bad)}. "
-        "Keep one of them."
+        "Keep one of them, or pass repeated='last'."
     )
+
+
+def _without_repeats(
+    frame: pl.DataFrame, item: str, source: str, label: str, repeated: str
+) -> pl.DataFrame:
+    if repeated not in ("refuse", "first", "last"):
+        raise InputError(f"`repeated` must be 'refuse', 'first' or 'last'; got {repeated!r}.")
+    if repeated == "refuse" or not {item, source, label} <= set(frame.columns):
+        return frame
+    kept: Literal["first", "last"] = "first" if repeated == "first" else "last"
+    spoken = frame.filter(pl.col(label).is_not_null())
+    once = spoken.unique([item, source], keep=kept, maintain_order=True)
+    return pl.concat([once, frame.filter(pl.col(label).is_null())])
 
 
 def _edges(confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -88,6 +88,7 @@ class Votes:
         label: str = "label",
         labels: LabelSpace | None = None,
         n_items: int | None = None,
+        repeated: Literal["refuse", "first", "last"] = "refuse",
     ) -> "Votes":
         """Read a long table with one row per vote, as crowd-sourcing platforms give it.
 
@@ -104,6 +105,9 @@ class Votes:
         n_items : int, default None
             When given, items are positions in [0, n_items), so that items without a vote keep their
             place. None takes the items as ids, in the order in which they appear.
+        repeated : {"refuse", "first", "last"}, default "refuse"
+            What to do where a source speaks twice about an item: refuse the table, or keep the
+            first or the last of its votes.
 
         Raises
         ------
@@ -113,7 +117,13 @@ class Votes:
         """
         return cls(
             *readers.from_table(
-                table, item=item, source=source, label=label, labels=labels, n_items=n_items
+                table,
+                item=item,
+                source=source,
+                label=label,
+                labels=labels,
+                n_items=n_items,
+                repeated=repeated,
             )
         )
 
