@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from partlabel.aggregate import GLAD as GLAD
+    from partlabel.aggregate import MACE as MACE
     from partlabel.aggregate import DawidSkene as DawidSkene
     from partlabel.aggregate import MajorityVote as MajorityVote
+    from partlabel.aggregate import Triplets as Triplets
+    from partlabel.aggregate import WeightedVote as WeightedVote
     from partlabel.beliefs import Beliefs as Beliefs
     from partlabel.channels import Channels as Channels
     from partlabel.channels import Confusion as Confusion
@@ -40,12 +44,16 @@ _HOME = {
     "Confusion": "channels",
     "DawidSkene": "aggregate",
     "Evidence": "evidence",
+    "GLAD": "aggregate",
     "InputError": "errors",
     "LabelSpace": "labels",
+    "MACE": "aggregate",
     "MajorityVote": "aggregate",
     "PartialLabelClassifier": "learn",
     "Report": "report",
+    "Triplets": "aggregate",
     "Votes": "evidence",
+    "WeightedVote": "aggregate",
     "apply_rules": "rules",
     "batch_rule": "rules",
     "classifier": "rules",

@@ -3,16 +3,24 @@
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.dawid_skene import DawidSkene
 from partlabel.aggregate.em import Outcome, Run, run_em
+from partlabel.aggregate.glad import GLAD
+from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import Verdict, clopper_pearson, reliability_table
+from partlabel.aggregate.triplets import Triplets
+from partlabel.aggregate.weighted_vote import WeightedVote
 
 __all__ = [
+    "GLAD",
+    "MACE",
     "Aggregator",
     "DawidSkene",
     "MajorityVote",
     "Outcome",
     "Run",
+    "Triplets",
     "Verdict",
+    "WeightedVote",
     "clopper_pearson",
     "reliability_table",
     "run_em",

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.reliability import reliability_table
-from partlabel.evidence import Evidence
+from partlabel.evidence import Evidence, Vocabulary, Votes
 
 
 class MajorityVote(Aggregator):
@@ -37,20 +37,38 @@ class MajorityVote(Aggregator):
         self.reliability_ = reliability_table(evidence, self._believe(evidence))
 
     def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        hard = evidence.hard_sets()
-        possible = hard.table.astype(np.float64)[hard.which]
-        shares = np.zeros_like(possible)
-        if evidence.votes is not None:
-            votes = evidence.votes
-            members = votes.vocabulary.members()
-            _add_shares(
-                votes.indptr, votes.symbol, members / members.sum(axis=1, keepdims=True), shares
-            )
-        shares *= possible
-        nothing_left = shares.sum(axis=1) == 0
-        shares[nothing_left] = possible[nothing_left]
-        shares /= shares.sum(axis=1, keepdims=True)
-        return shares
+        votes = evidence.votes
+        return shares(evidence, votes, None if votes is None else split_evenly(votes.vocabulary))
+
+
+def split_evenly(vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """(n_symbols, n_classes) One vote for each word, split over the classes it stands for."""
+    members = vocabulary.members()
+    return np.asarray(members / members.sum(axis=1, keepdims=True))
+
+
+def shares(
+    evidence: Evidence, votes: Votes | None, worth: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """(n_items, n_classes) Shares of the votes, within what gold and candidates leave possible.
+
+    Parameters
+    ----------
+    votes : Votes or None
+        Those of the evidence, in the vocabulary of `worth`.
+    worth : (n_symbols, n_classes) float or None
+        What each word gives to each class.
+    """
+    hard = evidence.hard_sets()
+    possible = hard.table.astype(np.float64)[hard.which]
+    given = np.zeros_like(possible)
+    if votes is not None and worth is not None:
+        _add_shares(votes.indptr, votes.symbol, worth, given)
+    given *= possible
+    nothing_left = given.sum(axis=1) == 0
+    given[nothing_left] = possible[nothing_left]
+    given /= given.sum(axis=1, keepdims=True)
+    return given
 
 
 @njit(parallel=True, cache=True)
