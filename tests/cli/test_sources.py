@@ -113,6 +113,12 @@ def test_many_sources_are_cut_unless_all_are_wanted(partlabel: Callable, tmp_pat
     assert sum(line.startswith("s") and line[1].isdigit() for line in every.splitlines()) == 30
 
 
+def test_names_are_shown_as_they_are(partlabel: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    LONG.with_columns(pl.col("source").replace("ann", "[red]ann[/]")).write_csv(path)
+    assert "[red]ann[/] " in partlabel("sources", path).out
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
 def test_aggregate_keeps_the_items_and_adds_up(
     partlabel: Callable, votes: Path, tmp_path: Path, ending: str

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from partlabel.evaluate import Evaluation
 
@@ -102,7 +103,7 @@ def reliability(found: pl.DataFrame, *, every: bool = False) -> None:
     grid.add_column("verdict", no_wrap=True)
     for row in shown.sort("accuracy", descending=True, maintain_order=True).iter_rows(named=True):
         grid.add_row(
-            row["source"],
+            Text(row["source"]),  # not a str, in which rich would read [red] as a colour
             f"{row['votes']:,}",
             _percent(row["coverage"]),
             _percent(row["conflict"]),
