@@ -312,7 +312,8 @@ def table_of(**columns: list) -> dict:
             lambda: Votes.from_table(table_of(item=["x", "x"])),
             (
                 "`table` must hold one vote per item and source; item 'x' and source 's' stand "
-                "twice, the second time at row 1 (1 of 2 rows). Keep one of them, or pass repeated='last'."
+                "twice, the second time at row 1 (1 of 2 rows). Keep one of them, or "
+                "pass repeated='last'."
             ),
         ),
         (
