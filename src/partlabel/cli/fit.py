@@ -93,7 +93,7 @@ def show_run(run: runs.Run) -> None:
     show.evidence(facts["evidence"])
     if run.reliability is not None:
         show.heading("Which sources to trust")
-        show.reliability(run.reliability)
+        show.reliability(run.reliability, others="reliability.parquet holds them all")
         show.tell(show.verdicts(run.reliability))
     show.heading("How the model was trained")
     show.tell(f"Objective: {facts['choice']} {facts['ended']}")

@@ -90,7 +90,7 @@ def write_json(content: dict[str, Any]) -> None:
     typer.echo(json.dumps(_plain(content), indent=2, ensure_ascii=False))
 
 
-def reliability(found: pl.DataFrame, *, every: bool = False) -> None:
+def reliability(found: pl.DataFrame, *, every: bool = False, others: str) -> None:
     """Show how reliable each source is, the best first; the busiest ones where there are many."""
     busiest = found.sort("votes", descending=True, maintain_order=True)
     shown = busiest if every else busiest.head(SHOWN)
@@ -115,7 +115,7 @@ def reliability(found: pl.DataFrame, *, every: bool = False) -> None:
     _out().print(grid)
     tell(LEGEND)
     if len(shown) < len(found):
-        tell(f"The {SHOWN} sources with the most votes, of {len(found):,}; --all shows them all.")
+        tell(f"The {SHOWN} sources with the most votes, of {len(found):,}; {others}.")
 
 
 def evidence(counts: Mapping[str, int]) -> None:

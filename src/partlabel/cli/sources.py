@@ -25,7 +25,7 @@ def sources(path: Path, options: VoteOptions, *, model: str, every: bool, as_jso
     if as_json:
         show.write_json({**facts, "sources": table.to_dicts()})
         return
-    show.reliability(table, every=every)
+    show.reliability(table, every=every, others="--all shows them all")
     show.tell(f"{_sentence(facts)} {show.verdicts(table)}")
 
 
