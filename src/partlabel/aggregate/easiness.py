@@ -13,8 +13,7 @@ symbol                     code            shape
 A row's easiness takes a Newton step that is halved until it climbs. For the abilities a pass gives
 gradient and curvature of the quadratic that touches :math:`\log \sigma` from below at x: its
 curvature is :math:`\tanh(x / 2) / 2x` (Jaakkola & Jordan, Bayesian parameter estimation via
-variational methods, Statistics and Computing 2000, section 3), so that a step to its top can't
-fall.
+variational methods, Statistics and Computing 2000), so that a step to its top can't fall.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ symbol                          code         shape
 ==============================  ===========  ==================================================
 :math:`a_j`                     edge         (n_sources,) accuracy beyond chance, 1 is always
 :math:`n_{jk}`                  both         (n_sources, n_sources) items both speak about
-:math:`m_{jk}`                  moment       (n_sources, n_sources) agreement beyond chance
+:math:`n_{jk} m_{jk}`           excess       (n_sources, n_sources) agreement beyond chance
 ==============================  ===========  ==================================================
 
 Write a vote for one of K classes as its indicators less :math:`1 / K`, one against the rest for
@@ -21,7 +21,7 @@ whatever the shares of the classes are. So each pair of other sources gives
 .. math:: a_j^2 = m_{jk} m_{jl} / m_{kl}
 
 (Fu, Chen, Sala, Hooper, Fatahalian & Ré, Fast and three-rious: speeding up weak supervision with
-triplet methods, ICML 2020, section 3.1, eq. 1), and their median is taken, each counting by
+triplet methods, ICML 2020, section 3), and their median is taken, each counting by
 :math:`m_{kl}^2 / (1 / n_{jk} + 1 / n_{jl} + 1 / n_{kl})`: little where the overlap is small or the
 denominator near zero. Sources that agree with the others more often than chance are better than
 chance. The moments are sums over items.
@@ -96,7 +96,7 @@ class Triplets(Aggregator):
     References
     ----------
     D. Fu, M. Chen, F. Sala, S. Hooper, K. Fatahalian and C. Ré, Fast and three-rious: speeding up
-    weak supervision with triplet methods, ICML 2020, section 3.1.
+    weak supervision with triplet methods, ICML 2020, section 3.
     """
 
     accuracy_: NDArray[np.float64]
