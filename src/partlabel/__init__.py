@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from partlabel.aggregate import GLAD as GLAD
     from partlabel.aggregate import MACE as MACE
     from partlabel.aggregate import DawidSkene as DawidSkene
+    from partlabel.aggregate import LabelModel as LabelModel
     from partlabel.aggregate import MajorityVote as MajorityVote
     from partlabel.aggregate import Triplets as Triplets
     from partlabel.aggregate import WeightedVote as WeightedVote
@@ -46,6 +47,7 @@ _HOME = {
     "Evidence": "evidence",
     "GLAD": "aggregate",
     "InputError": "errors",
+    "LabelModel": "aggregate",
     "LabelSpace": "labels",
     "MACE": "aggregate",
     "MajorityVote": "aggregate",

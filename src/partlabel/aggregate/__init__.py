@@ -4,6 +4,7 @@ from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.dawid_skene import DawidSkene
 from partlabel.aggregate.em import Outcome, Run, run_em
 from partlabel.aggregate.glad import GLAD
+from partlabel.aggregate.label_model import LabelModel
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import Verdict, clopper_pearson, reliability_table
@@ -15,6 +16,7 @@ __all__ = [
     "MACE",
     "Aggregator",
     "DawidSkene",
+    "LabelModel",
     "MajorityVote",
     "Outcome",
     "Run",

@@ -15,6 +15,10 @@ LEVEL = 0.95
 ENOUGH_GOLD = 30
 TRUSTED_ABOVE = 0.4  # "moderate" agreement beyond chance (Landis & Koch, Biometrics 1977)
 NARROW = 0.1
+# Heuristic: models that disagree by so much are likely to err together by as much again. Measured
+# to bring 95% intervals near their name: `benchmarks/label_models.py --intervals`.
+SHARED_MISTAKES = 4.0
+FEWEST_PSEUDO_VOTES = 2.0
 
 
 class Verdict(Enum):
@@ -35,6 +39,7 @@ def reliability_table(
     totals: NDArray[np.float64] | None = None,
     prior_accuracy: float = 0.5,
     prior_strength: float = 2.0,
+    spread: NDArray[np.float64] | None = None,
 ) -> pl.DataFrame:
     """Give one row per source: how much it says, how often it is contradicted, how often right.
 
@@ -51,6 +56,9 @@ def reliability_table(
         Expected number of items of each class.
     prior_accuracy, prior_strength : float
         Pseudo-votes behind the credible interval, the model's own prior.
+    spread : (n_sources,), default None
+        Variance of the sources' accuracies between models that could all be right. It widens the
+        interval, which otherwise takes the beliefs for granted.
 
     Returns
     -------
@@ -80,6 +88,8 @@ def reliability_table(
     luck = np.bincount(source, weights=said * (members @ (totals / totals.sum())), minlength=n)
     a = prior_accuracy * prior_strength + right
     b = (1.0 - prior_accuracy) * prior_strength + n_votes - right
+    if spread is not None:
+        a, b = _widened(a, b, SHARED_MISTAKES * spread)
     tail = (1.0 - LEVEL) / 2
     overlap, conflict = _beside(rows or Observations.of(evidence), votes)
     spoke = np.maximum(n_votes, 1)
@@ -101,6 +111,24 @@ def reliability_table(
         "gold_high": gold_high,
     }
     return _frame(columns)
+
+
+def shares_right(votes: Votes, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_sources,) Expected share of each source's votes that hold the class; 0 without votes."""
+    source, members = votes.vocabulary.source, votes.vocabulary.members()
+    right = np.bincount(source, weights=(counts * members).sum(axis=1), minlength=votes.n_sources)
+    said = np.bincount(source, weights=counts.sum(axis=1), minlength=votes.n_sources)
+    return np.asarray(right / np.maximum(said, 1e-12))
+
+
+def _widened(
+    a: NDArray[np.float64], b: NDArray[np.float64], extra: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A beta distribution of the same mean whose variance is larger by `extra`."""
+    mean = a / (a + b)
+    variance = mean * (1.0 - mean) / (a + b + 1.0) + extra
+    total = np.maximum(mean * (1.0 - mean) / variance - 1.0, FEWEST_PSEUDO_VOTES)
+    return mean * total, (1.0 - mean) * total
 
 
 def clopper_pearson(

@@ -1,0 +1,238 @@
+r"""LabelModel: the default way to combine sources, with no choice to make.
+
+No single label model is good at both crowds and rules, and none says by its likelihood whether it
+is right: EM prefers whatever makes the sources look consistent. What does show in the votes alone
+is what kind of sources they are, and averaging models that fail differently is better than the best
+of them, and better calibrated:
+
+- *Crowds*, whose sources say every class: the mean belief of Dawid-Skene with full and with single
+  accuracies, of copy-or-spam (MACE), each with an even and with a learnt class prior, and of a vote
+  weighted by skill.
+- *Rules*, most of which only ever say one class: the class balance can't be learnt from them, and
+  EM takes a rule's own echo for agreement. So: Dawid-Skene in which each source is judged by the
+  others, with full and with per-class accuracies, and the majority, averaged as logarithms.
+
+Gold, where there is some, corrects the balance and the sharpness of the result (`GoldCalibration`).
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from partlabel.aggregate.aggregator import Aggregator
+from partlabel.aggregate.calibrate import GoldCalibration
+from partlabel.aggregate.dawid_skene import DawidSkene
+from partlabel.aggregate.dependence import (
+    dependent_groups,
+    dependent_pairs,
+    merge_groups,
+    speaks_selectively,
+)
+from partlabel.aggregate.kernels import blocks, counts_under
+from partlabel.aggregate.mace import MACE
+from partlabel.aggregate.majority import MajorityVote
+from partlabel.aggregate.reliability import reliability_table, shares_right
+from partlabel.aggregate.settings import votes_of
+from partlabel.aggregate.weighted_vote import WeightedVote
+from partlabel.errors import InputError
+from partlabel.evidence import Evidence
+
+FLOOR = 0.01  # of a belief before its logarithm is averaged: no member has a veto
+
+CROWD: dict[str, Callable[[], Aggregator]] = {
+    "Dawid-Skene": lambda: DawidSkene(strength=2.0),
+    "Dawid-Skene, learnt balance": lambda: DawidSkene(strength=1.0, class_prior="learnt"),
+    "one accuracy per source": lambda: DawidSkene(tying="one"),
+    "one accuracy per source, learnt balance": lambda: DawidSkene(
+        tying="one", class_prior="learnt"
+    ),
+    "copy or spam": MACE,
+    "copy or spam, learnt balance": lambda: MACE(class_prior="learnt"),
+    "vote weighted by skill": lambda: WeightedVote(n_rounds=5),
+}
+RULES: dict[str, Callable[[], Aggregator]] = {
+    "judged by the others": lambda: DawidSkene(inference="loo"),
+    "judged by the others, per class": lambda: DawidSkene(inference="loo", tying="class"),
+    "majority": MajorityVote,
+}
+
+
+class LabelModel(Aggregator):
+    """Combine sources of any kind into beliefs, and learn how reliable each of them is.
+
+    Use it unless you know better; `choice_` says what it did and why. It looks at whether most
+    sources only ever say one class, merges sources that copy each other, averages the label models
+    that suit, and lets gold labels correct the result.
+
+    Parameters
+    ----------
+    merge_copies : bool, default True
+        Let sources that agree far beyond what the label explains count as one.
+    gold_precision : float, default 4.0
+        How many gold labels it takes to move the beliefs; rarely worth changing.
+
+    Attributes
+    ----------
+    choice_ : str
+        What was done, and why.
+    kind_ : {"crowd", "rules"}
+        What the sources are like.
+    members_ : dict of name to label model
+        The fitted models that are averaged.
+    copies_ : list of tuples of source names
+        Groups that count as one source.
+    calibration_ : GoldCalibration or None
+        What gold corrected.
+    reliability_ : polars.DataFrame
+        One row per source: see `reliability_table`. The intervals are widened by how far the
+        members disagree about the source.
+    labels_ : LabelSpace
+
+    Examples
+    --------
+    >>> from partlabel.evidence import Votes
+    >>> from partlabel.labels import LabelSpace
+    >>> votes = Votes.from_matrix([[0, 0, 1], [1, 1, -1], [0, 0, 0]], LabelSpace(["ham", "spam"]))
+    >>> LabelModel().fit_aggregate(votes).decide().to_list()
+    ['ham', 'spam', 'ham']
+
+    References
+    ----------
+    C. Genest and J. V. Zidek, Combining probability distributions, Statistical Science 1986 (linear
+    and logarithmic pools). The members cite their own.
+    """
+
+    choice_: str
+    kind_: Literal["crowd", "rules"]
+    members_: dict[str, Aggregator]
+    copies_: list[tuple[str, ...]]
+    calibration_: GoldCalibration | None
+
+    def __init__(self, *, merge_copies: bool = True, gold_precision: float = 4.0) -> None:
+        self.merge_copies = merge_copies
+        self.gold_precision = gold_precision
+
+    def _learn(self, evidence: Evidence) -> None:
+        if not self.gold_precision > 0:
+            raise InputError(f"`gold_precision` must be positive; got {self.gold_precision}.")
+        votes = votes_of(evidence)
+        self.copies_ = (
+            dependent_groups(dependent_pairs(votes), votes.sources) if self.merge_copies else []
+        )
+        self.kind_ = "rules" if speaks_selectively(votes) else "crowd"
+        blind = self._blind(evidence)
+        self.members_ = {
+            name: make() for name, make in (RULES if self.kind_ == "rules" else CROWD).items()
+        }
+        with warnings.catch_warnings():
+            # one member short of its optimum moves the average little; it keeps its status
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for member in self.members_.values():
+                member.fit(blind)
+        opinions = self._opinions(blind)
+        pooled = self._pooled(opinions)
+        self.calibration_ = self._calibrated(evidence, pooled)
+        beliefs = self._settled(evidence, pooled)
+        spread = _spread(evidence, [self._settled(evidence, opinion) for opinion in opinions])
+        self.reliability_ = reliability_table(evidence, beliefs, spread=spread)
+        self.choice_ = self._account(evidence, beliefs)
+
+    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
+        return self._settled(evidence, self._pooled(self._opinions(self._blind(evidence))))
+
+    def _blind(self, evidence: Evidence) -> Evidence:
+        """The evidence without gold, which judges the beliefs and so can't form them."""
+        merged = merge_groups(votes_of(evidence), self.copies_)
+        return Evidence(
+            votes=replace(merged, item_ids=None),
+            candidates=evidence.candidates and replace(evidence.candidates, item_ids=None),
+        )
+
+    def _opinions(self, blind: Evidence) -> list[NDArray[np.float64]]:
+        believed = (member.aggregate(blind).probs for member in self.members_.values())
+        return [np.asarray(probs, dtype=np.float64) for probs in believed]
+
+    def _pooled(self, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        if self.kind_ == "crowd":
+            return np.asarray(np.mean(opinions, axis=0))
+        pooled = np.exp(np.mean([np.log(np.maximum(p, FLOOR)) for p in opinions], axis=0))
+        return np.asarray(pooled / pooled.sum(axis=1, keepdims=True))
+
+    def _calibrated(
+        self, evidence: Evidence, pooled: NDArray[np.float64]
+    ) -> GoldCalibration | None:
+        gold = evidence.gold
+        if gold is None or not gold.exact.any():
+            return None
+        return GoldCalibration.fit(
+            pooled[gold.exact], gold.codes()[gold.exact], precision=self.gold_precision
+        )
+
+    def _settled(self, evidence: Evidence, probs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Beliefs corrected by gold, within what gold and candidates leave possible."""
+        if self.calibration_ is not None:
+            probs = self.calibration_.apply(probs)
+        hard = evidence.hard_sets()
+        possible = probs * hard.table[hard.which]
+        total = possible.sum(axis=1, keepdims=True)
+        even = hard.table[hard.which] / hard.table[hard.which].sum(axis=1, keepdims=True)
+        settled = possible / np.maximum(total, np.finfo(float).tiny)
+        return np.asarray(np.where(total > 0, settled, even))
+
+    def _account(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> str:
+        said = {
+            "rules": "Most sources only ever say one class, so the class balance is taken as even "
+            "and each source is judged by the others",
+            "crowd": "Most sources say several classes, so their confusions are learnt, with an "
+            "even and with a learnt class balance",
+        }[self.kind_]
+        parts = [f"{said}; the beliefs average {len(self.members_)} label models."]
+        if self.copies_:
+            groups = "; ".join(" = ".join(group) for group in self.copies_[:3])
+            more = f" and {len(self.copies_) - 3} more" if len(self.copies_) > 3 else ""
+            parts.append(f"Sources that copy each other count as one: {groups}{more}.")
+        if self.calibration_ is not None:
+            parts.append(self._against_majority(evidence))
+        return " ".join(parts)
+
+    def _against_majority(self, evidence: Evidence) -> str:
+        """Compare with majority vote where gold allows it."""
+        gold, calibration = evidence.gold, self.calibration_
+        assert gold is not None
+        assert calibration is not None
+        rows = np.flatnonzero(gold.exact)
+        hidden = evidence.without("gold").select(rows)
+        truth = gold.codes()[rows]
+        mine = _hits(
+            self._settled(hidden, self._pooled(self._opinions(self._blind(hidden)))), truth
+        )
+        votes = _hits(MajorityVote().fit_aggregate(hidden).probs, truth)
+        worse = " Majority vote does better there: look at the sources." if votes > mine else ""
+        return (
+            f"{len(rows)} gold labels corrected the balance and sharpness; on these, the beliefs "
+            f"without them are right in {mine:.0%}, majority vote in {votes:.0%}.{worse}"
+        )
+
+
+def _hits(probs: NDArray[np.floating[Any]], truth: NDArray[np.int32]) -> float:
+    """Accuracy, ties at their expected value."""
+    top = probs >= probs.max(axis=1, keepdims=True) - 1e-9
+    return float((top[np.arange(len(truth)), truth] / top.sum(axis=1)).mean())
+
+
+def _spread(evidence: Evidence, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(n_sources,) Variance over the members of the accuracy that they give each source."""
+    votes = votes_of(evidence)
+    n_symbols, n_classes = len(votes.vocabulary), len(votes.labels)
+    rights = []
+    for opinion in opinions:
+        counts = counts_under(
+            votes.indptr, votes.symbol, opinion, n_symbols, blocks(n_symbols, n_classes)
+        )
+        rights.append(shares_right(votes, counts))
+    return np.asarray(np.var(rights, axis=0, ddof=1))
