@@ -149,7 +149,8 @@ def _strict(values: Any) -> pl.Series:
     """A column of one kind, or of objects."""
     try:
         return pl.Series(values, strict=True)
-    except (TypeError, pl.exceptions.PolarsError):
+    except (TypeError, AttributeError, pl.exceptions.PolarsError):
+        # AttributeError: polars takes a Series beside a string for a list of lists
         return pl.Series(values, dtype=pl.Object)
 
 

@@ -373,6 +373,12 @@ def test_the_place_of_a_second_vote_is_its_own_row() -> None:
         Votes.from_table(table, labels=LABELS)
 
 
+def test_classes_are_inferred_where_one_source_says_sets_and_another_classes() -> None:
+    votes = Votes.from_columns({"sets": [["a", "b"], ["b"]], "names": ["b", "c"]})
+    assert votes.labels == LABELS
+    assert votes.to_polars()["label"].to_list() == ["a|b", "b", "b", "c"]
+
+
 REPEATS = {"item": [1, 1, 2, 1], "source": ["x", "x", "x", "y"], "label": ["a", "b", "a", None]}
 
 
@@ -381,6 +387,14 @@ def test_one_of_two_votes_is_kept_where_the_user_says_which(repeated: str, word:
     votes = Votes.from_table(REPEATS, labels=LabelSpace(["a", "b"]), repeated=repeated)
     assert votes.to_polars().sort("item")["label"].to_list() == [word, "a"]
     assert votes.n_sources == 2
+
+
+@pytest.mark.parametrize("repeated", ["first", "last"])
+def test_nan_is_no_vote_to_keep(repeated: str) -> None:
+    said = [float("nan"), 1.0] if repeated == "first" else [1.0, float("nan")]
+    table = pl.DataFrame({"item": [7, 7], "source": ["s", "s"], "label": said})
+    votes = Votes.from_table(table, labels=LabelSpace([0, 1]), repeated=repeated)
+    assert votes.symbol.tolist() == [1]
 
 
 def test_refuses_to_keep_the_middle_vote() -> None:

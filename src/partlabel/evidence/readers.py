@@ -327,9 +327,9 @@ def _without_repeats(
     if repeated == "refuse" or not {item, source, label} <= set(frame.columns):
         return frame
     kept: Literal["first", "last"] = "first" if repeated == "first" else "last"
-    spoken = frame.filter(pl.col(label).is_not_null())
-    once = spoken.unique([item, source], keep=kept, maintain_order=True)
-    return pl.concat([once, frame.filter(pl.col(label).is_null())])
+    said = as_series(frame[label]).is_not_null()  # NaN says nothing either
+    once = frame.filter(said).unique([item, source], keep=kept, maintain_order=True)
+    return pl.concat([once, frame.filter(~said)])
 
 
 def _edges(confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
