@@ -77,6 +77,15 @@ def test_numbers_match_whatever_their_type() -> None:
     assert evidence.gold.exact.tolist() == [False, True, True]
 
 
+def test_signed_and_unsigned_ids_match_exactly() -> None:
+    large = 2**60
+    votes = Votes.from_matrix([[0], [1]], LABELS, items=np.array([large, 5]))
+    ids = np.array([large + 1, 5], dtype=np.uint64)
+    evidence = Evidence(votes=votes, gold=Candidates.from_labels(["b", "a"], LABELS, items=ids))
+    assert evidence.item_ids.tolist() == [large, 5, large + 1]
+    assert evidence.gold.exact.tolist() == [False, True, True]
+
+
 def test_parts_without_ids_go_by_position() -> None:
     votes = Votes.from_matrix([[0], [1]], LABELS)
     gold = Candidates.from_labels(["a", None], LABELS, items=["x", "y"])
@@ -149,6 +158,10 @@ def test_select_takes_the_same_rows_of_every_part(
     np.testing.assert_array_equal(chosen.votes.votes_per_item, counts[rows])
     first = np.array(rows) == rows[0]
     np.testing.assert_array_equal(chosen.select(first).kind(), evidence.kind()[rows][first])
+    from_the_end = evidence.select(np.array(rows) - 5)
+    assert from_the_end.item_ids.tolist() == chosen.item_ids.tolist()
+    np.testing.assert_array_equal(from_the_end.votes.symbol, chosen.votes.symbol)
+    np.testing.assert_array_equal(from_the_end.kind(), chosen.kind())
 
 
 def test_evidence_is_indexed_as_an_array_is() -> None:

@@ -210,7 +210,8 @@ class Evidence:
         return {name: int(n) for name, n in zip(KINDS, found, strict=True)}
 
     def select(self, rows: Any) -> "Evidence":
-        """Give some items: a mask, positions or a slice."""
+        """Give some items: a mask, positions or a slice; negative ones count from the end."""
+        rows = np.arange(len(self))[rows]  # to `Votes.select`, -1 would be an item without a vote
         bare = {name: replace(part, item_ids=None) for name, part in self._parts().items()}
         parts: dict[str, Any] = {name: part.select(rows) for name, part in bare.items()}
         chosen = Evidence(**parts)

@@ -76,5 +76,7 @@ def _concatenated(ids_of: Mapping[str, NDArray[Any]]) -> pl.Series:
         )
     if kinds == {"number"}:
         frames = [one.to_frame() for one in series.values()]
-        return pl.concat(frames, how="vertical_relaxed").to_series()
+        together = pl.concat(frames, how="vertical_relaxed").to_series()
+        # signed and unsigned ids meet in 128 bits, which numpy doesn't have
+        return together.shrink_dtype() if together.dtype == pl.Int128 else together
     return pl.concat(list(series.values()))
