@@ -76,6 +76,21 @@ def test_pieces_add_up_to_the_whole() -> None:
     np.testing.assert_array_equal(log_likelihood(evidence, channels, rows=slice(2, 5)), whole[2:5])
 
 
+@pytest.mark.parametrize(
+    "rows", [slice(None), slice(2, None), slice(-2, None), slice(4, 2), slice(3, 99)]
+)
+def test_a_slice_of_rows_means_what_it_means_for_arrays(rows: slice) -> None:
+    evidence, matrices = random_evidence(0)
+    channels = Channels(votes=Confusion.known(matrices, evidence.votes))
+    whole = log_likelihood(evidence, channels)
+    np.testing.assert_array_equal(log_likelihood(evidence, channels, rows=rows), whole[rows])
+
+
+def test_refuses_rows_with_steps() -> None:
+    with pytest.raises(InputError, match="`rows` must be a slice without steps"):
+        log_likelihood(random_evidence(0)[0], Channels(), rows=slice(0, 4, 2))
+
+
 def test_knowing_nothing_says_nothing() -> None:
     nothing = Candidates.from_labels([None, None], LABELS)
     assert (log_likelihood(Evidence(candidates=nothing), Channels()) == 0).all()

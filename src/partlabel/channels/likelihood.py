@@ -87,11 +87,14 @@ def log_likelihood(
     Raises
     ------
     InputError
-        If the evidence rules out every class of an item.
+        If the evidence rules out every class of an item, or `rows` has steps.
     """
     evidence = as_evidence(evidence)
     table, which = channels.set_table(evidence)
-    return _rows(evidence, channels, table, which, rows or slice(0, len(evidence)))
+    begin, end, step = (rows or slice(None)).indices(len(evidence))
+    if step != 1:
+        raise InputError(f"`rows` must be a slice without steps; got {rows}. Use `select` first.")
+    return _rows(evidence, channels, table, which, slice(begin, max(begin, end)))
 
 
 def log_likelihood_chunks(
