@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import blocks, counts_under
+from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
@@ -134,10 +134,8 @@ class DawidSkene(Aggregator):
         check_is_fitted(self, "confusion_")
         vocabulary = self.confusion_.vocabulary
         votes = _votes_of(evidence).in_vocabulary(vocabulary)
-        n_symbols, n_classes = self.confusion_.probs.shape
-        counts = counts_under(
-            votes.indptr, votes.symbol, beliefs, n_symbols, blocks(n_symbols, n_classes)
-        )
+        n_symbols = len(self.confusion_.probs)
+        counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
         cells = tied(self.tying, vocabulary)
         mass = prior_counts(cells, vocabulary, self.accuracy, self.strength) + cells.gather(counts)
         return Confusion(vocabulary, cells.table(cells.normalised(mass)))

@@ -17,6 +17,8 @@ The rows are cut into a fixed number of blocks whose sums are added in order, so
 doesn't depend on how many threads there are.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -34,7 +36,9 @@ def blocks(n_symbols: int, n_classes: int) -> int:
     return max(1, min(MOST_BLOCKS, ENTRIES_AT_ONCE // (n_symbols * n_classes)))
 
 
-@njit(parallel=True, cache=True, fastmath=RELAXED)
+Pass: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], float]
+
+
 def expected_counts(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -42,9 +46,55 @@ def expected_counts(
     which: NDArray[np.int32],
     start: NDArray[np.float64],
     table: NDArray[np.float64],
-    n_blocks: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+) -> Pass:
     """Give the expected counts, the expected class totals and the log-likelihood (nats)."""
+    n_blocks = blocks(*table.shape)
+    return _added(_expected(indptr, symbol, weight, which, start, table, n_blocks))
+
+
+def peer_counts(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    table: NDArray[np.float64],
+) -> Pass:
+    """As `expected_counts`, but each vote is counted by the belief of the others.
+
+    The belief without the vote itself is weighted by what it knows: 1 - entropy / log(n_classes).
+    """
+    n_blocks = blocks(*table.shape)
+    return _added(_by_peers(indptr, symbol, weight, which, start, table, n_blocks))
+
+
+def counts_under(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    beliefs: NDArray[np.float64],
+    n_symbols: int,
+) -> NDArray[np.float64]:
+    """(n_symbols, n_classes) Expected counts of each word under beliefs (n_items, n_classes)."""
+    n_blocks = blocks(n_symbols, beliefs.shape[1])
+    return np.asarray(_under(indptr, symbol, beliefs, n_symbols, n_blocks).sum(axis=0))
+
+
+def _added(blockwise: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]) -> Pass:
+    """The blocks' sums, added in order (in numpy: compiled, an axis sum takes seconds to build)."""
+    counts, totals, objective = blockwise
+    return counts.sum(axis=0), totals.sum(axis=0), float(objective.sum())
+
+
+@njit(parallel=True, cache=True, fastmath=RELAXED)
+def _expected(
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    table: NDArray[np.float64],
+    n_blocks: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     n_rows, n_classes = len(which), start.shape[1]
     counts = np.zeros((n_blocks, table.shape[0], n_classes))
     totals = np.zeros((n_blocks, n_classes))
@@ -72,11 +122,11 @@ def expected_counts(
                 for k in range(n_classes):
                     mine[k] += belief[k]
         objective[block] = climbed
-    return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
+    return counts, totals, objective
 
 
 @njit(parallel=True, cache=True, fastmath=RELAXED)
-def peer_counts(
+def _by_peers(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
     weight: NDArray[np.float64],
@@ -84,11 +134,7 @@ def peer_counts(
     start: NDArray[np.float64],
     table: NDArray[np.float64],
     n_blocks: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """As `expected_counts`, but each vote is counted by the belief of the others.
-
-    The belief without the vote itself is weighted by what it knows: 1 - entropy / log(n_classes).
-    """
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     n_rows, n_classes = len(which), start.shape[1]
     counts = np.zeros((n_blocks, table.shape[0], n_classes))
     totals = np.zeros((n_blocks, n_classes))
@@ -119,7 +165,7 @@ def peer_counts(
                 for k in range(n_classes):
                     mine[k] += known * others[k]
         objective[block] = climbed
-    return counts.sum(axis=0), totals.sum(axis=0), objective.sum()
+    return counts, totals, objective
 
 
 @njit(cache=True, fastmath=RELAXED, inline="always")
@@ -144,14 +190,13 @@ def _rescale(belief: NDArray[np.float64]) -> float:
 
 
 @njit(parallel=True, cache=True, fastmath=RELAXED)
-def counts_under(
+def _under(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
     beliefs: NDArray[np.float64],
     n_symbols: int,
     n_blocks: int,
 ) -> NDArray[np.float64]:
-    """(n_symbols, n_classes) Expected counts of each word under beliefs (n_items, n_classes)."""
     n_rows, n_classes = beliefs.shape
     counts = np.zeros((n_blocks, n_symbols, n_classes))
     for block in prange(n_blocks):
@@ -159,8 +204,7 @@ def counts_under(
             for v in range(indptr[i], indptr[i + 1]):
                 for k in range(n_classes):
                     counts[block, symbol[v], k] += beliefs[i, k]
-    total: NDArray[np.float64] = counts.sum(axis=0)
-    return total
+    return counts
 
 
 @njit(cache=True)

@@ -33,7 +33,7 @@ from partlabel.aggregate.dependence import (
     merge_groups,
     speaks_selectively,
 )
-from partlabel.aggregate.kernels import blocks, counts_under
+from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import reliability_table, shares_right
@@ -228,11 +228,9 @@ def _hits(probs: NDArray[np.floating[Any]], truth: NDArray[np.int32]) -> float:
 def _spread(evidence: Evidence, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """(n_sources,) Variance over the members of the accuracy that they give each source."""
     votes = votes_of(evidence)
-    n_symbols, n_classes = len(votes.vocabulary), len(votes.labels)
+    n_symbols = len(votes.vocabulary)
     rights = []
     for opinion in opinions:
-        counts = counts_under(
-            votes.indptr, votes.symbol, opinion, n_symbols, blocks(n_symbols, n_classes)
-        )
+        counts = counts_under(votes.indptr, votes.symbol, opinion, n_symbols)
         rights.append(shares_right(votes, counts))
     return np.asarray(np.var(rights, axis=0, ddof=1))

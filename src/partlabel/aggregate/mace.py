@@ -34,7 +34,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import TINY, blocks, counts_under, expected_counts
+from partlabel.aggregate.kernels import TINY, counts_under, expected_counts
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
 from partlabel.aggregate.reliability import reliability_table
@@ -115,11 +115,8 @@ class Problem:
     def e_step(self, at: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Expected counts, class totals and log-likelihood (nats); all add up over the rows."""
         rows, table = self.rows, np.maximum(self.channel.table(at), TINY)
-        start, n_blocks = rows.sets * at.class_prior, blocks(*table.shape)
-        counts, totals, objective = expected_counts(
-            rows.indptr, rows.symbol, rows.weight, rows.which, start, table, n_blocks
-        )
-        return counts, totals, float(objective)
+        start = rows.sets * at.class_prior
+        return expected_counts(rows.indptr, rows.symbol, rows.weight, rows.which, start, table)
 
     def step(self, at: Parameters) -> tuple[Parameters, float]:
         """One step of EM, and the objective where it started."""
@@ -225,10 +222,8 @@ class MACE(Aggregator):
         check_is_fitted(self, "confusion_")
         channel = self._channel(self.confusion_.vocabulary)
         votes = votes_of(evidence).in_vocabulary(channel.vocabulary)
-        n_symbols, n_classes = channel.copies.shape
-        counts = counts_under(
-            votes.indptr, votes.symbol, beliefs, n_symbols, blocks(n_symbols, n_classes)
-        )
+        n_symbols = len(channel.copies)
+        counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
         at = Parameters(self.copying_, self.spam_, self.class_prior_)
         return Confusion(
             channel.vocabulary, channel.table(channel.m_step(counts, self.class_prior_, at))

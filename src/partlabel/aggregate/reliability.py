@@ -1,13 +1,14 @@
 """reliability_table: what each source is worth, with intervals and a plain verdict."""
 
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from partlabel.aggregate.kernels import blocks, counts_under, overlaps_and_conflicts
+from partlabel.aggregate.kernels import counts_under, overlaps_and_conflicts
 from partlabel.aggregate.observations import Observations
 from partlabel.evidence import Evidence, Votes
 
@@ -76,10 +77,8 @@ def reliability_table(
     if counts is None or totals is None:
         if beliefs is None:
             raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
-        n_symbols, n_classes = len(votes.vocabulary), len(votes.labels)
-        counts = counts_under(
-            votes.indptr, votes.symbol, beliefs, n_symbols, blocks(n_symbols, n_classes)
-        )
+        n_symbols = len(votes.vocabulary)
+        counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
         totals = beliefs.sum(axis=0)
     source, members, n = votes.vocabulary.source, votes.vocabulary.members(), votes.n_sources
     said = counts.sum(axis=1)
@@ -122,7 +121,7 @@ def shares_right(votes: Votes, counts: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def _widened(
-    a: NDArray[np.float64], b: NDArray[np.float64], extra: NDArray[np.float64]
+    a: NDArray[Any], b: NDArray[Any], extra: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A beta distribution of the same mean whose variance is larger by `extra`."""
     mean = a / (a + b)

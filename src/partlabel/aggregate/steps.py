@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from partlabel.aggregate.kernels import TINY, blocks, expected_counts, peer_counts
+from partlabel.aggregate.kernels import TINY, expected_counts, peer_counts
 from partlabel.aggregate.observations import Observations
 from partlabel.channels import Tying
 
@@ -73,8 +73,7 @@ class Problem:
 
     def e_step(self, at: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Expected counts, class totals and log-likelihood at some parameters."""
-        counts, totals, objective = expected_counts(*self._passed(at))
-        return counts, totals, float(objective)
+        return expected_counts(*self._passed(at))
 
     def step(self, at: Parameters) -> tuple[Parameters, float]:
         """One step, and the objective where it started."""
@@ -82,7 +81,7 @@ class Problem:
             counts, totals, objective = peer_counts(*self._passed(at))
         else:
             counts, totals, objective = self.e_step(at)
-        return self.m_step(counts, totals, at), float(objective) + at.bonus
+        return self.m_step(counts, totals, at), objective + at.bonus
 
     def m_step(
         self, counts: NDArray[np.float64], totals: NDArray[np.float64], at: Parameters
@@ -121,8 +120,7 @@ class Problem:
     def _passed(self, at: Parameters) -> tuple:  # type: ignore[type-arg]  # a kernel's arguments
         rows, table = self.rows, np.maximum(at.table, TINY)
         start = rows.sets * at.class_prior
-        n_blocks = blocks(*table.shape)
-        return rows.indptr, rows.symbol, rows.weight, rows.which, start, table, n_blocks
+        return rows.indptr, rows.symbol, rows.weight, rows.which, start, table
 
 
 def far(one: Parameters, two: Parameters) -> float:

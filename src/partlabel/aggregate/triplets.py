@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, diags_array
 
 from partlabel.aggregate.aggregator import Aggregator
-from partlabel.aggregate.kernels import blocks, counts_under
+from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
 from partlabel.aggregate.reliability import reliability_table
@@ -253,7 +253,7 @@ def on_known(
     """For each source, how many of its votes on known rows hold the label, and how many it has."""
     truth = rows.sets[rows.which] * (rows.weight * known)[:, None]
     members, n_sources = vocabulary.members(), len(vocabulary.sources)
-    counts = counts_under(rows.indptr, rows.symbol, truth, len(members), blocks(*members.shape))
+    counts = counts_under(rows.indptr, rows.symbol, truth, len(members))
     right = np.bincount(
         vocabulary.source, weights=(counts * members).sum(axis=1), minlength=n_sources
     )

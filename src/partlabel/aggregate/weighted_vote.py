@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from partlabel.aggregate.aggregator import Aggregator
-from partlabel.aggregate.kernels import blocks, counts_under
+from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.majority import shares, split_evenly
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import check_count, votes_of
@@ -108,6 +108,6 @@ def leaders(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
 def agreement(votes: Votes, leading: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n_sources,) How much of what leads was in each source's votes, on average; 0 without any."""
     members, source = votes.vocabulary.members(), votes.vocabulary.source
-    counts = counts_under(votes.indptr, votes.symbol, leading, len(members), blocks(*members.shape))
+    counts = counts_under(votes.indptr, votes.symbol, leading, len(members))
     held = np.bincount(source, weights=(counts * members).sum(axis=1))
     return np.asarray(held / np.maximum(np.bincount(votes.source, minlength=len(held)), 1))
