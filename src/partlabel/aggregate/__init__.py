@@ -2,6 +2,12 @@
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.dawid_skene import DawidSkene
+from partlabel.aggregate.dependence import (
+    dependent_groups,
+    dependent_pairs,
+    merge_groups,
+    speaks_selectively,
+)
 from partlabel.aggregate.em import Outcome, Run, run_em
 from partlabel.aggregate.glad import GLAD
 from partlabel.aggregate.label_model import LabelModel
@@ -24,6 +30,10 @@ __all__ = [
     "Verdict",
     "WeightedVote",
     "clopper_pearson",
+    "dependent_groups",
+    "dependent_pairs",
+    "merge_groups",
     "reliability_table",
     "run_em",
+    "speaks_selectively",
 ]

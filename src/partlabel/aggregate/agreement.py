@@ -21,13 +21,15 @@ tetrads (General intelligence, objectively determined and measured, American Jou
 1904). It is exact for the covariances of two classes, and for errors spread evenly over more
 classes. Varma, Sala, He, Ratner & Re (Learning dependency structures for weak supervision models,
 ICML 2019) read the same structure off the inverse covariance, as a low-rank part plus a sparse one.
-The median needs no beliefs, which copies would hijack, and bears with a few copies among the third
-parties; those that nearly equal one of the two are left out, so that many copies don't vouch for
-each other.
+The median needs no beliefs, which copies would hijack. Third parties are those with the most clear
+links to others; left out are those that nearly equal one of the two, so that copies don't vouch for
+each other. Where too few tetrads are clear, as among crowd workers who share few items, all third
+parties are pooled into one that stands for both :math:`l` and :math:`m`. Where these are few too,
+an agreement of 0.9 is taken as explained.
 
-What third parties can't foretell is bounded. A rule that speaks of a share :math:`c_j` of all
-items, for a class that has a share :math:`\pi`, agrees with another at best as if neither were
-ever wrong: they speak together on :math:`c_j c_k / \pi` of the items.
+Rules have a bound besides. A rule that speaks of a share :math:`c_j` of all items, for a class that
+has a share :math:`\pi`, agrees with another at best as if neither were ever wrong: they speak
+together on :math:`c_j c_k / \pi` of the items.
 """
 
 from dataclasses import dataclass
@@ -49,11 +51,13 @@ TWINS = 0.8  # "almost perfect" (Landis & Koch, Biometrics 1977): may be one mor
 CLEAR = 3.0  # standard errors above zero
 THIRD_PARTIES = 16  # for each pair; their 240 tetrads are plenty for a median
 FEWEST_TETRADS = 6
+ENOUGH_TO_POOL = 10  # third parties
 UNFORETOLD = 0.9  # heuristic: independent sources hardly agree better
 UPPER = 1.645  # standard errors up to the 95% limit of what is explained
 MEDIAN_ERROR = 1.2533 * 1.4826  # of a median, from the median distance to it (normal errors)
 TINY = 1e-9
-POW = 2.0
+DENSE = 0.05  # share of entries from which a dense product is faster
+ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,42 +116,51 @@ class Agreement:
         a, b : (n_pairs,)
         min_items : int
         linked : (J, J) bool
-            Sources that are taken to depend on each other: of these, one alone is a third party,
-            and none to another.
+            Sources taken to depend on each other: none is a third party to another, and one of
+            them stands for all.
         """
-        kappa, comparable = self.kappa, self.comparable(min_items)
-        # those who speak most come first; ties are broken by what depends on no name or place
-        order = np.lexsort((-kappa.sum(axis=1), -self.items.diagonal()))
-        first = np.empty(len(order), dtype=bool)
-        first[order] = ~np.tril(linked[np.ix_(order, order)]).any(axis=1)
-        open_ = self.like & ~linked & ~(comparable & (kappa >= TWINS))
-        third = np.ascontiguousarray(comparable & open_)
+        kappa, comparable = np.ascontiguousarray(self.kappa), self.comparable(min_items)
+        apart = self.like & ~linked & ~(comparable & (kappa >= TWINS))
+        third = np.ascontiguousarray(apart & comparable)
         clear = np.ascontiguousarray(third & (kappa > CLEAR * self.error))
-        middle, upper = _tetrads(a, b, np.ascontiguousarray(kappa), third, clear, order[first[order]])
-        lone = middle < 0
-        middle[lone], upper[lone] = self._pooled(a[lone], b[lone], open_, first, min_items)
+        # most links first; ties are broken by what depends on no name or place
+        order = np.lexsort((-kappa.sum(axis=1), -self.items.diagonal(), -clear.sum(axis=1)))
+        stands = np.empty(len(order), dtype=bool)
+        stands[order] = ~np.tril(linked[np.ix_(order, order)]).any(axis=1)
+        middle, upper = _tetrads(a, b, kappa, third, clear, order[stands[order]])
+        bare = np.isnan(middle)
+        middle[bare], upper[bare] = self._pooled(a[bare], b[bare], apart & stands)
         most = self.most[a, b]
         return np.minimum(middle, most), np.minimum(upper, most)
 
-    def _pooled(
-        self, a: Ints, b: Ints, open_: NDArray[np.bool_], first: NDArray[np.bool_], min_items: int
-    ) -> tuple[Floats, Floats]:
-        """The tetrad in which all third parties together are one."""
-        terms = np.stack([self.equal - self.luck * self.compared, (1.0 - self.luck) * self.compared, self.compared / 4])
-        terms = terms * (open_ & first & ~np.eye(len(first), dtype=bool))
-        of_source, pair = terms.sum(axis=2), terms[:, a, b] * first[b], 
-        both = terms[:, a, b]
-        back = terms[:, b, a]
-        to_a, to_b = of_source[:, a] - both, of_source[:, b] - back
-        among = (terms * first[:, None]).sum(axis=(1, 2))[:, None]
-        among = among - 2 * of_source[:, a] * first[a] - 2 * of_source[:, b] * first[b] + 2 * both * first[a] 
-        with np.errstate(all="ignore"):
-            k_a, k_b, k = (x[0] / x[1] for x in (to_a, to_b, among))
-            e_a, e_b, e = (np.sqrt(x[2]) / x[1] for x in (to_a, to_b, among))
-            middle = np.clip(np.maximum(k_a,0) * np.maximum(k_b,0) / k, 0.0, 1.0)
-            upper = np.clip(np.maximum(k_a + UPPER * e_a, 0.0) * np.maximum(k_b + UPPER * e_b, 0.0) / k, 0.0, 1.0)
-            known = (np.minimum(to_a[1], to_b[1]) >= min_items) & (k > CLEAR * e)
-        return np.where(known, middle, UNFORETOLD), np.where(known, upper, UNFORETOLD)
+    def _pooled(self, a: Ints, b: Ints, third: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """The tetrad of a pair in which all third parties together are one."""
+        third = third & ~np.eye(len(third), dtype=bool)
+        excess, room = self.equal - self.luck * self.compared, (1.0 - self.luck) * self.compared
+        # numerator and denominator of kappa, and the most that the former may vary
+        terms = np.stack([excess, room, self.compared / 4.0]) * third
+        of_source = terms.sum(axis=2)
+        link_a, error_a = _ratio(of_source[:, a] - terms[:, a, b])
+        link_b, error_b = _ratio(of_source[:, b] - terms[:, b, a])
+        among, error = _ratio(of_source[:, third.any(axis=0)].sum(axis=1))
+        n_third = (terms[1] > 0).sum(axis=1)
+        if not among > CLEAR * error:
+            among, n_third = 1.0, np.zeros_like(n_third)
+        known = np.minimum(n_third[a], n_third[b]) >= ENOUGH_TO_POOL
+        middle = np.maximum(link_a, 0.0) * np.maximum(link_b, 0.0) / among
+        link_a, link_b = link_a + UPPER * error_a, link_b + UPPER * error_b
+        upper = np.maximum(link_a, 0.0) * np.maximum(link_b, 0.0) / among
+        unknown = np.full(len(a), UNFORETOLD)
+        return (
+            np.where(known, np.minimum(middle, 1.0), unknown),
+            np.where(known, np.minimum(upper, 1.0), unknown),
+        )
+
+
+def _ratio(terms: Floats) -> tuple[Any, Any]:
+    """Kappa and its standard error from numerators, denominators and variances."""
+    room = np.maximum(terms[1], TINY)
+    return terms[0] / room, np.sqrt(terms[2]) / room
 
 
 @njit(cache=True)
@@ -159,8 +172,8 @@ def _tetrads(
     clear: NDArray[np.bool_],
     order: Ints,
 ) -> tuple[Floats, Floats]:
-    """Weighted median of the tetrads of each pair (eq. 2), and its upper limit; or -1."""
-    middle, upper = np.full(len(a), -1.0), np.full(len(a), -1.0)
+    """Median of the tetrads of each pair (eq. 2), and its upper limit; NaN where they are few."""
+    middle, upper = np.full(len(a), np.nan), np.full(len(a), np.nan)
     for pair in range(len(a)):
         j, k = a[pair], b[pair]
         parties, n = np.empty(THIRD_PARTIES, dtype=np.int64), 0
@@ -168,29 +181,21 @@ def _tetrads(
             if n < THIRD_PARTIES and third[j, party] and third[k, party]:
                 parties[n] = party
                 n += 1
-        found, weight = np.empty(n * n), np.empty(n * n)
-        n_found, n_used = 0, 0
+        found, n_found, n_used = np.empty(n * n), 0, 0
         for one in parties[:n]:
             before = n_found
             for two in parties[:n]:
                 if clear[one, two]:
                     found[n_found] = kappa[j, one] * kappa[k, two] / kappa[one, two]
-                    weight[n_found] = kappa[one, two] ** POW
                     n_found += 1
             n_used += n_found > before
         if n_found >= FEWEST_TETRADS:
-            median = _median(found[:n_found], weight[:n_found])
-            away = _median(np.abs(found[:n_found] - median), weight[:n_found])
+            median = np.median(found[:n_found])
+            away = np.median(np.abs(found[:n_found] - median))
+            error = MEDIAN_ERROR * away / np.sqrt(n_used)
             middle[pair] = min(max(median, 0.0), 1.0)
-            upper[pair] = min(middle[pair] + UPPER * MEDIAN_ERROR * away / np.sqrt(n_used), 1.0)
+            upper[pair] = min(middle[pair] + UPPER * error, 1.0)
     return middle, upper
-
-
-@njit(cache=True)
-def _median(values: Floats, weight: Floats) -> float:
-    order = np.argsort(values)
-    mass = np.cumsum(weight[order])
-    return float(values[order[np.searchsorted(mass, mass[-1] / 2)]])
 
 
 def words_said(votes: Votes) -> Floats:
@@ -249,7 +254,15 @@ def _row_of_votes(rows: Observations) -> Ints:
 
 
 def _counts(left: Any, right: Any) -> Floats:
-    return np.asarray((left.T @ right).toarray()).round()  # of items: whole numbers
+    """(J, J) Items on which one says this and the other that: whole numbers."""
+    n_rows, n_sources = left.shape
+    if left.nnz < DENSE * n_rows * n_sources:
+        return np.asarray((left.T @ right).toarray()).round()
+    counts = np.zeros((n_sources, n_sources))
+    for start in range(0, n_rows, ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        counts += left[rows].toarray().T @ right[rows].toarray()
+    return counts.round()
 
 
 def _most(covered: Floats, share: Floats) -> Floats:

@@ -18,7 +18,7 @@ from partlabel.evidence.readers import indptr_of
 Ints = NDArray[np.int64]
 
 ENOUGH_VOTES = 5
-BY_CHANCE = 0.05
+BY_CHANCE = 0.05  # that all votes of a source are the same
 PASSES = 2
 
 
@@ -32,7 +32,7 @@ def speaks_selectively(votes: Votes) -> bool:
     Examples
     --------
     >>> from partlabel.labels import LabelSpace
-    >>> rules = [[0, -1], [-1, 1]] * 5
+    >>> rules = [[0, -1], [-1, 1]] * 10
     >>> speaks_selectively(Votes.from_matrix(rules, LabelSpace(["ham", "spam"])))
     True
     """
@@ -68,8 +68,9 @@ def dependent_pairs(
 
     and hardly ever by chance: a binomial test against the upper 95% limit of what is explained,
     with the false discovery rate held over all pairs that have enough items. Items that are harder
-    than others also make good sources agree, hence `effect`. Where third parties say nothing, a
-    :math:`\kappa` up to 0.9 is taken as explained.
+    than others also make good sources agree, hence `effect`. Copies of a source that says nearly
+    always the same aren't found: they agree by chance alone. They tell little to a label model that
+    learns confusions, but sway `MajorityVote`.
 
     Parameters
     ----------
