@@ -214,7 +214,9 @@ def edges(both: Sparse, excess: Sparse) -> NDArray[np.float64]:
             near = excess[[j]].toarray()[0, met] / n[met]
             n_far, far = both[met][:, met].toarray(), excess[met][:, met].toarray()
             size[j] = np.sqrt(_squared_edge(n[met], near, n_far, far))
-    pull = (excess - diags_array(excess.diagonal())) @ np.nan_to_num(size)
+    known = np.nan_to_num(size)
+    pull = (excess - diags_array(excess.diagonal())) @ known
+    pull += both.diagonal() * known**3  # its own moment, so that all weigh the same sum of signs
     return np.where(pull < 0, -size, size)
 
 
