@@ -170,9 +170,20 @@ def test_a_crowd_goes_through_sources_and_aggregate(
     assert partlabel("sources", votes, "--gold", gold).code == 0
     truth = pl.read_csv(gold).with_columns(pl.col("label").cast(pl.String))
     accuracy = {}
-    for model in ("majority", "dawid-skene"):
+    for model in ("majority", "dawid-skene", "label-model"):
         beliefs = tmp_path / f"{model}.parquet"
         assert partlabel("aggregate", votes, "--model", model, "-o", beliefs).code == 0
         both = pl.read_parquet(beliefs).join(truth, on="item", suffix="_gold")
         accuracy[model] = (both["label"] == both["label_gold"]).mean()
     assert accuracy["dawid-skene"] > accuracy["majority"] > 0.7
+    assert accuracy["label-model"] >= accuracy["dawid-skene"]
+
+
+def test_a_second_vote_is_refused_or_kept_as_the_user_says(
+    partlabel: Callable, tmp_path: Path
+) -> None:
+    table = tmp_path / "votes.csv"
+    table.write_text("item,source,label\n1,x,a\n1,x,b\n2,y,a\n")
+    assert partlabel("sources", table).code == 2
+    ran = partlabel("sources", table, "--repeated", "last", "--json")
+    assert (ran.code, ran.json["n_votes"]) == (0, 2)

@@ -21,11 +21,20 @@ app = typer.Typer(
 )
 
 
-class LabelModel(StrEnum):
+class WhichModel(StrEnum):
     """How to weigh the sources."""
 
+    LABEL_MODEL = "label-model"
     DAWID_SKENE = "dawid-skene"
     MAJORITY = "majority"
+
+
+class Repeats(StrEnum):
+    """What to do with a second vote of one source about one item."""
+
+    REFUSE = "refuse"
+    FIRST = "first"
+    LAST = "last"
 
 
 class Estimator(StrEnum):
@@ -90,10 +99,14 @@ Abstain = Annotated[
         help="What means 'said nothing', beside an empty field, such as -1. May be repeated.",
     ),
 ]
-WhichLabelModel = Annotated[LabelModel, typer.Option("--model", help="How to weigh the sources.")]
+WhichLabelModel = Annotated[WhichModel, typer.Option("--model", help="How to weigh the sources.")]
 OutputFile = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FILE", help="Where to write: .parquet, .csv, .jsonl."),
+]
+Repeated = Annotated[
+    Repeats,
+    typer.Option("--repeated", help="What to do where a source speaks twice about an item."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result to stdout as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
@@ -136,7 +149,8 @@ def sources_command(
     gold: GoldVotes = None,
     classes: Classes = None,
     abstain: Abstain = None,
-    model: WhichLabelModel = LabelModel.DAWID_SKENE,
+    repeated: Repeated = Repeats.REFUSE,
+    model: WhichLabelModel = WhichModel.LABEL_MODEL,
     every: Annotated[
         bool, typer.Option("--all", help="Show all sources, not only the 20 busiest.")
     ] = False,
@@ -153,7 +167,7 @@ def sources_command(
     """
     from partlabel.cli import sources as commands
 
-    options = _vote_options(item, source, label, sources, gold, classes, abstain)
+    options = _vote_options(item, source, label, sources, gold, classes, abstain, repeated)
     commands.sources(votes, options, model=model, every=every, as_json=as_json)
 
 
@@ -168,7 +182,8 @@ def aggregate_command(
     gold: GoldVotes = None,
     classes: Classes = None,
     abstain: Abstain = None,
-    model: WhichLabelModel = LabelModel.DAWID_SKENE,
+    repeated: Repeated = Repeats.REFUSE,
+    model: WhichLabelModel = WhichModel.LABEL_MODEL,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -183,7 +198,7 @@ def aggregate_command(
     """
     from partlabel.cli import sources as commands
 
-    options = _vote_options(item, source, label, sources, gold, classes, abstain)
+    options = _vote_options(item, source, label, sources, gold, classes, abstain, repeated)
     commands.aggregate(votes, options, output=output, model=model, force=force, as_json=as_json)
 
 
@@ -353,6 +368,7 @@ def _vote_options(
     gold: str | None,
     classes: str | None,
     abstain: list[str] | None,
+    repeated: Repeats,
 ) -> "VoteOptions":
     from partlabel.cli.evidence import VoteOptions
 
@@ -364,6 +380,7 @@ def _vote_options(
         gold=gold,
         classes=_split(classes),
         abstain=tuple(abstain or ()),
+        repeated=repeated.value,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -24,6 +25,7 @@ class VoteOptions:
     gold: str | None = None
     classes: Sequence[str] = ()
     abstain: Sequence[str] = ()
+    repeated: Literal["refuse", "first", "last"] = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def read_evidence(path: Path, options: VoteOptions) -> tuple[Evidence, list[str]
             source=options.source,
             label=options.label,
             labels=labels,
+            repeated=options.repeated,
         )
     return _with_gold(votes, gold)
 

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from partlabel.aggregate import Aggregator, DawidSkene, MajorityVote
+from partlabel.aggregate import Aggregator, DawidSkene, LabelModel, MajorityVote
 from partlabel.beliefs import Beliefs
 from partlabel.cli import show
 from partlabel.cli.evidence import VoteOptions, read_evidence
 from partlabel.cli.formats import check_free, write_table
 from partlabel.evidence import Evidence, Votes
 
-MODELS: dict[str, type[Aggregator]] = {"dawid-skene": DawidSkene, "majority": MajorityVote}
+MODELS: dict[str, type[Aggregator]] = {
+    "label-model": LabelModel,
+    "dawid-skene": DawidSkene,
+    "majority": MajorityVote,
+}
 SURE = 0.9
 
 
@@ -20,13 +24,16 @@ def sources(path: Path, options: VoteOptions, *, model: str, every: bool, as_jso
         with step("reading the votes"):
             evidence, notes = read_evidence(path, options)
         with step("learning how reliable each source is"):
-            table = MODELS[model]().fit(evidence).reliability_
+            fitted = MODELS[model]().fit(evidence)
+    table, choice = fitted.reliability_, getattr(fitted, "choice_", None)
     facts = _facts(evidence, model, notes)
     if as_json:
-        show.write_json({**facts, "sources": table.to_dicts()})
+        show.write_json({**facts, "choice": choice, "sources": table.to_dicts()})
         return
     show.reliability(table, every=every, others="--all shows them all")
     show.tell(f"{_sentence(facts)} {show.verdicts(table)}")
+    if choice is not None:
+        show.tell(choice)
 
 
 def aggregate(
