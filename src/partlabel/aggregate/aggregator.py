@@ -77,9 +77,7 @@ class Aggregator(BaseEstimator):
         """Learn from the evidence and give the beliefs about the same items."""
         return self.fit(evidence).aggregate(evidence)
 
-    def confusion_given(
-        self, evidence: Evidence, beliefs: NDArray[np.float64]
-    ) -> Confusion | None:
+    def confusion_given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> Confusion | None:
         """Give the channel of the votes that beliefs from elsewhere speak for.
 
         It is the M-step of a joint training, whose beliefs a classifier shares in.
