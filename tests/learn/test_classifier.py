@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -162,6 +163,30 @@ def test_pseudo_labels_reach_rows_about_which_nothing_is_known() -> None:
     assert clf.evidence_summary_ == {
         "gold": 0, "exact": 12, "partial": 0, "voted": 0, "nothing": 288
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("objective", ["em", "expected", "hard", "pseudo", "average"])
+@pytest.mark.parametrize("seen", [["red"], ["red", None, ["green", "blue"], None]])
+def test_one_row_to_train_on_is_enough(objective: Any, seen: list[Any]) -> None:
+    X = np.arange(len(seen), dtype=float)[:, None]
+    clf = PartialLabelClassifier(objective=objective).fit(X, Candidates.from_lists(seen, LABELS))
+    assert clf.beliefs_.decide()[0] == "red"
+    assert np.allclose(clf.predict_proba(X).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("objective", ["em", "pseudo"])
+@pytest.mark.parametrize("out_of_fold", [True, False])
+def test_a_pipeline_may_make_other_features_in_each_round(
+    objective: Any, out_of_fold: bool
+) -> None:
+    data = blobs(60, extra=0.5, spread=1.0)
+    texts = np.array(
+        [f"{LABELS.classes[k]} w{row}" for row, k in enumerate(data.truth)], dtype=object
+    )
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    clf = PartialLabelClassifier(model, objective=objective, out_of_fold=out_of_fold)
+    clf.fit(texts, data.candidates)
+    assert clf.score(texts, data.names) == 1.0
 
 
 def test_evidence_of_every_kind_takes_part_and_the_poor_source_is_found() -> None:

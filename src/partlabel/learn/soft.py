@@ -90,12 +90,12 @@ def probabilities(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.f
 def warmed(estimator: Any) -> Any:
     """A copy that goes on from its last fit, where that leads to the same model sooner.
 
-    True of linear models; trees would only add to what they hold.
+    True of linear models; trees would only add to what they hold, and a pipeline may turn other
+    rows into other features.
     """
     copy = clone(estimator)
-    last = _last_step(copy)
-    if isinstance(last, LinearClassifierMixin) and "warm_start" in last.get_params():
-        last.set_params(warm_start=True)
+    if isinstance(copy, LinearClassifierMixin) and "warm_start" in copy.get_params():
+        copy.set_params(warm_start=True)
     return copy
 
 
@@ -112,9 +112,8 @@ def _last_step(estimator: Any) -> Any:
 
 
 def _goes_on(estimator: Any, said: NDArray[Any]) -> bool:
-    last = _last_step(estimator)
     return (
-        isinstance(last, LinearClassifierMixin)
-        and hasattr(last, "coef_")
-        and np.array_equal(last.classes_, np.unique(said))
+        isinstance(estimator, LinearClassifierMixin)
+        and hasattr(estimator, "coef_")
+        and np.array_equal(estimator.classes_, np.unique(said))
     )

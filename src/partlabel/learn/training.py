@@ -91,6 +91,10 @@ class Task:
         probs, all_trained = np.empty_like(targets), []
         for k, learner in enumerate(learners):
             away, here = np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k)
+            if not targets[away].any():  # all that can be trained on is in this one fold
+                probs[here] = 1.0 / len(classes)
+                all_trained.append(learner)
+                continue
             trained = fit_softly(
                 learner, _safe_indexing(X, away), targets[away], classes, resume=True
             )
