@@ -112,6 +112,12 @@ def test_without_ids_the_positions_are_written() -> None:
     assert Beliefs.from_polars(beliefs.to_polars().drop("item")).item_ids is None
 
 
+def test_classes_that_are_written_alike_have_no_table() -> None:
+    beliefs = Beliefs(np.eye(2), LabelSpace([1, "1"]))
+    with pytest.raises(InputError, match="two are written '1'. Rename one of them."):
+        beliefs.to_polars()
+
+
 def test_labels_choose_the_order_of_the_columns() -> None:
     table = {"p_spam": [0.9], "p_ham": [0.1]}
     back = Beliefs.from_polars(table, LabelSpace(["ham", "spam"]))

@@ -122,7 +122,20 @@ class Beliefs:
         return Beliefs(self.probs[rows], self.labels, ids)
 
     def to_polars(self) -> pl.DataFrame:
-        """Give a table: item, label, confidence, entropy (nats), and a ``p_<class>`` per class."""
+        """Give a table: item, label, confidence, entropy (nats), and a ``p_<class>`` per class.
+
+        Raises
+        ------
+        InputError
+            If two classes are written alike, as 1 and "1" are.
+        """
+        written = [str(name) for name in self.labels.classes]
+        if len(set(written)) < len(written):
+            alike = next(name for name in written if written.count(name) > 1)
+            raise InputError(
+                f"`labels` must name classes that are written differently in a table; two are "
+                f"written {alike!r}. Rename one of them."
+            )
         items = np.arange(len(self)) if self.item_ids is None else self.item_ids
         columns: dict[str, Any] = {
             "item": as_series(items),
