@@ -38,6 +38,11 @@ def test_demo_replaces_itself_but_not_what_was_changed(partlabel: Callable, tmp_
     second = partlabel("demo", "-o", folder, "--json").json
     assert {**first, "time": None} == {**second, "time": None}
     assert json.loads((folder / "run" / "run.json").read_text())["time"] == second["time"]
+    (folder / "mine.csv").write_text("precious")
+    ran = partlabel("demo", "-o", folder)
+    assert ran.code == 2
+    assert "also holds 'mine.csv', which would be lost" in ran.err
+    (folder / "mine.csv").unlink()
     with (folder / "partlabel.toml").open("a") as file:
         file.write("# my own rule\n")
     ran = partlabel("demo", "-o", folder)

@@ -67,6 +67,8 @@ def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("fit data.parquet -o full", "`--output` must be a new or empty folder; 'full' isn't"),
         ("fit data.parquet -o full --force", "--force replaces old runs only; 'full' holds no run"),
         ("fit data.parquet -o votes.csv", "`--output` must name a folder; 'votes.csv' is a file"),
+        ("fit data.parquet -o . --force", "must not be the folder that you are in; '.' is"),
+        ("fit data.parquet -o .. --force", "must not be the folder that you are in; '..' is"),
         ("demo -o full", "must be a new folder, or hold an earlier demo; 'full' is something"),
         # columns and labels
         ("sources votes.csv --label lable", "got 'lable'. Did you mean 'label'?"),
@@ -109,6 +111,7 @@ def folder(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         # runs
         ("predict full data.parquet -o p.csv", "'full' must be a folder written by `fit`"),
         ("predict gone data.parquet -o p.csv", "there is no such folder"),
+        ("report full -o votes.csv", "`--output` must end in .html, as it is a page; got 'votes."),
         ("report full", "'full' must be a folder written by `fit`; it holds no run.json"),
     ],
 )

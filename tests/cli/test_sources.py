@@ -51,6 +51,16 @@ def test_every_format_gives_the_same_answer(
     assert [one["votes"] for one in found["sources"]] == [30, 30, 30, 30]
 
 
+def test_codes_with_nan_for_a_gap_are_read(partlabel: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "votes.parquet"
+    code = pl.col("label").replace_strict({"no": 0.0, "yes": 1.0})
+    gap = pl.when(pl.col("item") == 0).then(float("nan")).otherwise(code)
+    LONG.with_columns(label=gap).write_parquet(path)
+    found = partlabel("sources", path, "--json").json
+    assert found["classes"] == ["0", "1"]
+    assert (found["n_items"], found["n_votes"], found["n_without_votes"]) == (30, 116, 1)
+
+
 def test_columns_may_have_other_names(partlabel: Callable, tmp_path: Path) -> None:
     path = tmp_path / "votes.csv"
     LONG.rename({"item": "task", "source": "worker", "label": "answer"}).write_csv(path)

@@ -8,6 +8,7 @@ import polars as pl
 
 from partlabel.errors import InputError
 from partlabel.labels import LabelSpace
+from partlabel.tables import as_series
 
 OR = "|"
 LIKELY_ABSTAIN = ("-1", "", "abstain", "ABSTAIN", "None", "nan")
@@ -88,6 +89,7 @@ def spoken(column: pl.Series, abstain: Sequence[str] = ()) -> pl.Series:
         inner = column.explode()
         whole = inner.cast(pl.Int64) if _counts(inner) else inner
         return column.cast(pl.List(whole.dtype)).cast(pl.List(pl.String))
+    column = as_series(column)  # NaN becomes null
     words = (column.cast(pl.Int64) if _counts(column) else column).cast(pl.String)
     if abstain:
         words = words.set(words.is_in(list(abstain)).fill_null(value=False), None)
@@ -125,4 +127,4 @@ def classes_of(columns: Iterable[pl.Series], also: Iterable[str] = ()) -> LabelS
 
 def _counts(column: pl.Series) -> bool:
     """Whether numbers with a point are whole: class codes that gaps have turned into floats."""
-    return column.dtype.is_float() and bool((column.drop_nans().drop_nulls() % 1 == 0).all())
+    return column.dtype.is_float() and bool((column.drop_nulls() % 1 == 0).all())

@@ -74,6 +74,12 @@ def _check_free(folder: Path, text: str) -> None:
             f"`--output` must be a new folder, or hold an earlier demo; {str(folder)!r} is "
             "something else. Name another one with -o."
         )
+    own = sorted({one.name for one in folder.iterdir()} - {DATA, NEW, CONFIG, RUN})
+    if own:
+        raise InputError(
+            f"`--output` must hold nothing but an earlier demo; {str(folder)!r} also holds "
+            f"{own[0]!r}, which would be lost. Move it, or name another folder with -o."
+        )
     if config.read_text(encoding="utf-8") != text:
         raise InputError(
             f"`--output` must not hold a demo that you have changed; {str(config)!r} is. "

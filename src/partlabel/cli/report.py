@@ -14,6 +14,8 @@ def report(folder: Path, output: Path | None) -> None:
         raise InputError(
             f"`--output` must name a file; {str(path)!r} is a folder. Add a file name."
         )
+    if path.suffix != ".html":
+        raise InputError(f"`--output` must end in .html, as it is a page; got {str(path)!r}.")
     with show.steps(1) as step, step("writing the report"):
         write_page(folder, path)
     show.say(f"Wrote {path}")

@@ -65,6 +65,11 @@ def check_free(folder: Path, *, force: bool) -> None:
     """
     if folder.is_file():
         raise InputError(f"`--output` must name a folder; {str(folder)!r} is a file. Name another.")
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"`--output` must not be the folder that you are in; {str(folder)!r} is, or holds it, "
+            "and would be replaced. Name a new folder in it."
+        )
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not force:
