@@ -31,6 +31,16 @@ def test_words_of_plain_sources_add_up_to_one(kind: str, seed: int) -> None:
     np.testing.assert_allclose(table[3:].sum(axis=0), 1.0)
 
 
+@pytest.mark.parametrize("kind", ["full", "class", "one"])
+def test_words_of_sets_and_levels_add_up_to_one_too(kind: str) -> None:
+    tying = tied(kind, RICH)
+    counts = np.random.default_rng(0).random((len(RICH), 3))
+    pseudo = prior_counts(tying, RICH, accuracy=0.7, strength=1.0)
+    table = tying.table(tying.normalised(tying.gather(counts) + pseudo))
+    for source in range(2):
+        np.testing.assert_allclose(table[RICH.source == source].sum(axis=0), 1.0)
+
+
 def test_one_coin_in_numbers() -> None:
     tying = tied("one", PLAIN)
     counts = np.zeros((6, 3))

@@ -68,7 +68,8 @@ def tied(kind: Kind, vocabulary: Vocabulary) -> Tying:
     Parameters
     ----------
     kind : {"full", "class", "one"}
-        "full": every entry free. "class": one accuracy per class. "one": one accuracy per source.
+        "full": every entry free. "class": one accuracy per class. "one": one accuracy per source;
+        a source that also says sets of classes keeps one per class.
     vocabulary : Vocabulary
 
     Raises
@@ -89,10 +90,16 @@ def tied(kind: Kind, vocabulary: Vocabulary) -> Tying:
     per_class = (form[:, None] * n_classes + np.arange(n_classes)) * 2 + right
     fellows = np.bincount(per_class.ravel(), minlength=2 * n_classes * len(source_of_form))
     share = 1.0 / fellows[per_class]
+    group = (source_of_form[:, None] * n_classes + np.arange(n_classes)).repeat(2)
     if kind == "class":
-        group = (source_of_form[:, None] * n_classes + np.arange(n_classes)).repeat(2)
         return Tying(per_class, share, group)
-    return Tying(form[:, None] * 2 + right, share, source_of_form.repeat(2))
+    # where a set is among the words, classes differ in how many words are right for them, and one
+    # parameter for all of them would leave some with less than the whole probability
+    plain = np.bincount(source, weights=right.sum(axis=1) > 1) == 0
+    pooled = (form * n_classes)[:, None] * 2 + right
+    used, cell = np.unique(np.where(plain[source, None], pooled, per_class), return_inverse=True)
+    _, group = np.unique(group[used], return_inverse=True)  # no gaps between the simplexes
+    return Tying(cell.reshape(right.shape), share, group)
 
 
 def prior_counts(
