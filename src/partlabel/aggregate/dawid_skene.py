@@ -16,6 +16,7 @@ from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.reliability import reliability_table
+from partlabel.aggregate.settings import votes_of
 from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
 from partlabel.channels import (
     Channels,
@@ -133,7 +134,7 @@ class DawidSkene(Aggregator):
         """
         check_is_fitted(self, "confusion_")
         vocabulary = self.confusion_.vocabulary
-        votes = _votes_of(evidence).in_vocabulary(vocabulary)
+        votes = votes_of(evidence).in_vocabulary(vocabulary)
         n_symbols = len(self.confusion_.probs)
         counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
         cells = tied(self.tying, vocabulary)
@@ -142,7 +143,7 @@ class DawidSkene(Aggregator):
 
     def _learn(self, evidence: Evidence) -> None:
         self._check_settings()
-        votes = _votes_of(evidence)
+        votes = votes_of(evidence)
         problem = self._problem(evidence, votes)
         run = run_em(
             problem.step,
@@ -233,12 +234,3 @@ class DawidSkene(Aggregator):
                 f"`class_prior` must be {n_classes} positive shares that add up to 1; "
                 f"got {prior.tolist()}."
             )
-
-
-def _votes_of(evidence: Evidence) -> Votes:
-    if evidence.votes is None:
-        raise InputError(
-            "`evidence` must hold votes for a label model; it has none. "
-            "Candidate sets and gold alone need no label model: train on them."
-        )
-    return evidence.votes

@@ -13,7 +13,8 @@ class MajorityVote(Aggregator):
     """Believe in each class by its share of the votes.
 
     Right where sources are about equally good and err independently; its shares are no calibrated
-    probabilities. A vote for a set is split evenly over its classes; classes that gold or
+    probabilities. It learns nothing, so that it reads sources that weren't there in `fit` as well.
+    A vote for a set is split evenly over its classes; classes that gold or
     candidates rule out are struck; where nothing is left, the classes that are possible share
     evenly.
 
