@@ -39,8 +39,9 @@ from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import reliability_table, shares_right
 from partlabel.aggregate.settings import votes_of
 from partlabel.aggregate.weighted_vote import WeightedVote
+from partlabel.channels import Confusion, prior_counts, tied
 from partlabel.errors import InputError
-from partlabel.evidence import Evidence
+from partlabel.evidence import Evidence, Vocabulary
 
 FLOOR = 0.01  # of a belief before its logarithm is averaged: no member has a veto
 
@@ -91,6 +92,8 @@ class LabelModel(Aggregator):
     reliability_ : polars.DataFrame
         One row per source: see `reliability_table`. The intervals are widened by how far the
         members disagree about the source.
+    vocabulary_ : Vocabulary
+        The words of the sources.
     labels_ : LabelSpace
 
     Examples
@@ -112,6 +115,7 @@ class LabelModel(Aggregator):
     members_: dict[str, Aggregator]
     copies_: list[tuple[str, ...]]
     calibration_: GoldCalibration | None
+    vocabulary_: Vocabulary
 
     def __init__(self, *, merge_copies: bool = True, gold_precision: float = 4.0) -> None:
         self.merge_copies = merge_copies
@@ -121,6 +125,7 @@ class LabelModel(Aggregator):
         if not self.gold_precision > 0:
             raise InputError(f"`gold_precision` must be positive; got {self.gold_precision}.")
         votes = votes_of(evidence)
+        self.vocabulary_ = votes.vocabulary
         self.copies_ = (
             dependent_groups(dependent_pairs(votes), votes.sources) if self.merge_copies else []
         )
@@ -144,6 +149,23 @@ class LabelModel(Aggregator):
 
     def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
         return self._settled(evidence, self._pooled(self._opinions(self._blind(evidence))))
+
+    def confusion_given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> Confusion | None:
+        """Give the channel of a crowd's votes that beliefs from elsewhere speak for: one M-step.
+
+        Returns
+        -------
+        Confusion, or None for rules: re-learnt from a model's own beliefs, the channel of rules
+        that each say one class drifts to one class.
+        """
+        if self.kind_ == "rules":
+            return None
+        vocabulary = self.vocabulary_
+        votes = votes_of(evidence).in_vocabulary(vocabulary)
+        cells, plain = tied("full", vocabulary), DawidSkene()
+        counts = counts_under(votes.indptr, votes.symbol, beliefs, len(vocabulary))
+        pseudo = prior_counts(cells, vocabulary, plain.accuracy, plain.strength)
+        return Confusion(vocabulary, cells.table(cells.normalised(pseudo + cells.gather(counts))))
 
     def _blind(self, evidence: Evidence) -> Evidence:
         """The evidence without gold, which judges the beliefs and so can't form them."""

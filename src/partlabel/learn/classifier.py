@@ -51,7 +51,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         With `predict_proba`, and `sample_weight` in `fit`.
     objective : {"auto", "em", "expected", "hard", "pseudo", "average"}, default "auto"
     label_model : label model, default None
-        What makes beliefs of votes; None takes `DawidSkene()`. Not used where there are no votes.
+        What makes beliefs of votes; None takes `LabelModel()`. Not used where there are no votes.
     out_of_fold : bool, default True
         In "em" and "pseudo", predict each row by a model that didn't train on it, so that the model
         can't confirm what it has memorised. False trains one model instead of `n_folds` in each

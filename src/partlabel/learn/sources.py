@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from partlabel.aggregate import Aggregator, DawidSkene, MajorityVote
+from partlabel.aggregate import Aggregator, LabelModel, MajorityVote
 from partlabel.channels import Channels, Confusion, log_likelihood
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence
@@ -31,7 +31,7 @@ class Sources:
 
     @classmethod
     def learnt(cls, label_model: Any, evidence: Evidence) -> Self:
-        """Fit the label model (None: `DawidSkene()`), if there are votes.
+        """Fit the label model (None: `LabelModel()`), if there are votes.
 
         Raises
         ------
@@ -41,11 +41,11 @@ class Sources:
         if label_model is not None and not isinstance(label_model, Aggregator):
             raise TypeError(
                 f"`label_model` must be a label model; got {type(label_model).__name__}. "
-                "Pass one, such as DawidSkene(), or None."
+                "Pass one, such as LabelModel(), or None."
             )
         if evidence.votes is None:
             return cls(None, None)
-        fitted = DawidSkene() if label_model is None else clone(label_model)
+        fitted = LabelModel() if label_model is None else clone(label_model)
         beliefs = fitted.fit(evidence).aggregate(evidence).probs
         return cls(fitted, fitted.confusion_given(evidence, np.asarray(beliefs, dtype=np.float64)))
 
