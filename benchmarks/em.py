@@ -112,9 +112,8 @@ def report_memory(kind: str, n_items: int) -> None:
     iterate(votes, 2)
     after = resident("VmHWM")
     size = (votes.symbol.nbytes + votes.indptr.nbytes) / 1024
-    print(
-        print(f"  peak memory of fit, {kind:6} {(after - before) / size:8.2f} x the votes (bar: 2)")
-    )
+    times = (after - before) / size
+    print(f"  peak memory of fit, {kind:6} {times:8.2f} x the votes, above them (bar: 2)")
 
 
 def main() -> None:

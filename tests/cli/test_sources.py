@@ -197,3 +197,14 @@ def test_a_second_vote_is_refused_or_kept_as_the_user_says(
     assert partlabel("sources", table).code == 2
     ran = partlabel("sources", table, "--repeated", "last", "--json")
     assert (ran.code, ran.json["n_votes"]) == (0, 2)
+
+
+def test_a_class_that_only_gold_names_is_pointed_out(partlabel: Callable, tmp_path: Path) -> None:
+    table, gold = tmp_path / "votes.csv", tmp_path / "gold.csv"
+    table.write_text("item,source,label\n1,x,ham\n2,x,spam\n2,y,spam\n1,y,ham\n")
+    gold.write_text("item,label\n1,ham\n2,spma\n")
+    ran = partlabel("sources", table, "--gold", gold, "--json")
+    assert ran.code == 0
+    (note,) = ran.json["notes"]
+    assert note.startswith("No source ever says 'spma'; 1 gold label does. If it is a typo")
+    assert partlabel("sources", table, "--gold", gold, "--classes", "ham,spam").code == 2

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from partlabel.cli.columns import classes_of, matching, nearest, present, spoken
@@ -75,7 +76,8 @@ def read_evidence(path: Path, options: VoteOptions) -> tuple[Evidence, list[str]
             labels=labels,
             repeated=options.repeated,
         )
-    return _with_gold(votes, gold)
+    evidence, notes = _with_gold(votes, gold)
+    return evidence, [*notes, *([] if options.classes else _only_in_gold(evidence))]
 
 
 def space(classes: Sequence[str], said: Sequence[pl.Series]) -> LabelSpace:
@@ -124,6 +126,22 @@ def _gold(frame: pl.DataFrame, options: VoteOptions, *, wide: bool) -> Gold:
             )
     known = table.filter(pl.col(label).is_not_null())
     return Gold(spoken(known[label], options.abstain), known[item])
+
+
+def _only_in_gold(evidence: Evidence) -> list[str]:
+    """Name the classes that gold says and no source does: a typo, more often than not."""
+    votes, gold = evidence.votes, evidence.gold
+    if votes is None or gold is None:
+        return []
+    words = votes.vocabulary.members()[np.unique(votes.symbol)]
+    said = np.asarray(words.any(axis=0)).tolist()
+    counts = np.bincount(gold.codes()[gold.exact], minlength=len(evidence.labels))
+    return [
+        f"No source ever says {name!r}; {n:,} gold label{'s do' if n > 1 else ' does'}. "
+        "If it is a typo, correct it; name the classes with --classes to refuse others."
+        for name, n, spoken_of in zip(evidence.labels.classes, counts, said, strict=True)
+        if n and not spoken_of
+    ]
 
 
 def _with_gold(votes: Votes, gold: Gold | None) -> tuple[Evidence, list[str]]:
