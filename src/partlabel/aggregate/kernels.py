@@ -104,16 +104,7 @@ def _expected(
         own, total, climbed = counts[block], totals[block], 0.0
         for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
             begin, end = indptr[i], indptr[i + 1]
-            possible = start[which[i]]
-            for k in range(n_classes):
-                belief[k] = possible[k]
-            for v in range(begin, end):
-                word = table[symbol[v]]
-                for k in range(n_classes):
-                    belief[k] *= word[k]
-                if (v - begin) % VOTES_BETWEEN == VOTES_BETWEEN - 1:
-                    climbed += weight[i] * _rescale(belief)
-            climbed += weight[i] * _rescale(belief)
+            climbed += weight[i] * _believe(symbol[begin:end], start[which[i]], table, belief)
             for k in range(n_classes):
                 belief[k] *= weight[i]
                 total[k] += belief[k]
@@ -144,16 +135,7 @@ def _by_peers(
         own, total, climbed = counts[block], totals[block], 0.0
         for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
             begin, end = indptr[i], indptr[i + 1]
-            possible = start[which[i]]
-            for k in range(n_classes):
-                belief[k] = possible[k]
-            for v in range(begin, end):
-                word = table[symbol[v]]
-                for k in range(n_classes):
-                    belief[k] *= word[k]
-                if (v - begin) % VOTES_BETWEEN == VOTES_BETWEEN - 1:
-                    climbed += weight[i] * _rescale(belief)
-            climbed += weight[i] * _rescale(belief)
+            climbed += weight[i] * _believe(symbol[begin:end], start[which[i]], table, belief)
             for k in range(n_classes):
                 total[k] += weight[i] * belief[k]
             for v in range(begin, end):
@@ -176,6 +158,26 @@ def _information(belief: NDArray[np.float64]) -> float:
         if belief[k] > 0.0:
             entropy -= belief[k] * np.log(belief[k])
     return float(max(0.0, 1.0 - entropy / np.log(len(belief))))
+
+
+@njit(cache=True, fastmath=RELAXED)
+def _believe(
+    said: NDArray[np.int32],
+    possible: NDArray[np.float64],
+    table: NDArray[np.float64],
+    belief: NDArray[np.float64],
+) -> float:
+    """Write a row's belief into `belief`; give the row's log-likelihood."""
+    found = 0.0
+    for k in range(len(belief)):
+        belief[k] = possible[k]
+    for v in range(len(said)):
+        word = table[said[v]]
+        for k in range(len(belief)):
+            belief[k] *= word[k]
+        if v % VOTES_BETWEEN == VOTES_BETWEEN - 1:
+            found += _rescale(belief)
+    return found + _rescale(belief)
 
 
 @njit(cache=True, fastmath=RELAXED, inline="always")

@@ -1,11 +1,11 @@
 """MajorityVote: every source counts the same; the yardstick of all label models."""
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.reliability import reliability_table
+from partlabel.channels import add_votes
 from partlabel.evidence import Evidence, Vocabulary, Votes
 
 
@@ -14,9 +14,8 @@ class MajorityVote(Aggregator):
 
     Right where sources are about equally good and err independently; its shares are no calibrated
     probabilities. It learns nothing, so that it reads sources that weren't there in `fit` as well.
-    A vote for a set is split evenly over its classes; classes that gold or
-    candidates rule out are struck; where nothing is left, the classes that are possible share
-    evenly.
+    A vote for a set is split evenly over its classes; classes that gold or candidates rule out are
+    struck; where nothing is left, the classes that are possible share evenly.
 
     Attributes
     ----------
@@ -64,22 +63,9 @@ def shares(
     possible = hard.table.astype(np.float64)[hard.which]
     given = np.zeros_like(possible)
     if votes is not None and worth is not None:
-        _add_shares(votes.indptr, votes.symbol, worth, given)
+        add_votes(votes.indptr, votes.symbol, worth, given)
     given *= possible
     nothing_left = given.sum(axis=1) == 0
     given[nothing_left] = possible[nothing_left]
     given /= given.sum(axis=1, keepdims=True)
     return given
-
-
-@njit(parallel=True, cache=True)
-def _add_shares(
-    indptr: NDArray[np.int64],
-    symbol: NDArray[np.int32],
-    share: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> None:
-    for i in prange(len(out)):
-        for v in range(indptr[i], indptr[i + 1]):
-            for k in range(out.shape[1]):
-                out[i, k] += share[symbol[v], k]

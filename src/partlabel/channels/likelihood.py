@@ -125,7 +125,7 @@ def _rows(
     if evidence.votes is not None and channels.votes is not None:
         votes = evidence.votes.in_vocabulary(channels.votes.vocabulary)
         out += channels.votes.log_silence()
-        _add_votes(
+        add_votes(
             votes.indptr[rows.start : rows.stop + 1], votes.symbol, channels.votes.log_table(), out
         )
     impossible = np.isneginf(out.max(axis=1))
@@ -145,12 +145,13 @@ def _log(table: NDArray[Any]) -> NDArray[np.float64]:
 
 
 @njit(parallel=True, cache=True)
-def _add_votes(
+def add_votes(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
     table: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
+    """Add the row of `table` for each word that is said about item ``i`` to ``out[i]``."""
     for i in prange(len(indptr) - 1):
         for v in range(indptr[i], indptr[i + 1]):
             for k in range(out.shape[1]):
