@@ -337,3 +337,9 @@ def test_other_kinds_are_refused(narrowed: Blobs) -> None:
         clf.score(narrowed.X, other)
     with pytest.raises(InputError, match="`y` must hold a label; got none in 150 rows"):
         clf.score(narrowed.X, np.full(150, -1))
+
+
+def test_refuses_a_bare_mask_and_names_its_reader() -> None:
+    mask = np.array([[True, False, True], [False, True, False]])
+    with pytest.raises(InputError, match=r"got a mask of shape \(2, 3\).*Candidates.from_mask"):
+        PartialLabelClassifier().fit(np.zeros((2, 1)), mask)

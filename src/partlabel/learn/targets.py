@@ -32,6 +32,11 @@ def read_targets(y: Any, missing: Any) -> tuple[Evidence, NDArray[np.generic]]:
     if isinstance(y, Evidence | Votes | Candidates):
         evidence = as_evidence(y)
         return evidence, _names(evidence.labels)
+    if isinstance(y, np.ndarray) and y.dtype == bool and y.ndim == 2 and y.shape[1] > 1:
+        raise InputError(
+            f"`y` must be one label per row, or evidence; got a mask of shape {y.shape}. "
+            "Read it with `Candidates.from_mask(y, labels)`."
+        )
     codes, classes = coded(y, missing)
     if len(classes) < 2:
         got = f"one class, {classes.tolist()[0]!r}," if len(classes) else "no label"
