@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -15,13 +14,18 @@ from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.posterior import posterior
 from partlabel.aggregate.reliability import reliability_table
-from partlabel.aggregate.settings import votes_of
+from partlabel.aggregate.settings import (
+    ClassPrior,
+    check_count,
+    check_positive,
+    check_probability,
+    votes_of,
+)
 from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
 from partlabel.channels import (
-    Channels,
     Confusion,
-    log_likelihood_chunks,
     prior_counts,
     tied,
 )
@@ -133,13 +137,10 @@ class DawidSkene(Aggregator):
         beliefs : (n_items, n_classes)
         """
         check_is_fitted(self, "confusion_")
-        vocabulary = self.confusion_.vocabulary
-        votes = votes_of(evidence).in_vocabulary(vocabulary)
-        n_symbols = len(self.confusion_.probs)
-        counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
-        cells = tied(self.tying, vocabulary)
-        mass = prior_counts(cells, vocabulary, self.accuracy, self.strength) + cells.gather(counts)
-        return Confusion(vocabulary, cells.table(cells.normalised(mass)))
+        votes = votes_of(evidence).in_vocabulary(self.confusion_.vocabulary)
+        return confusion_under(
+            votes, beliefs, tying=self.tying, accuracy=self.accuracy, strength=self.strength
+        )
 
     def _learn(self, evidence: Evidence) -> None:
         self._check_settings()
@@ -170,31 +171,22 @@ class DawidSkene(Aggregator):
         )
 
     def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        channels = Channels(votes=self._working)
-        probs = np.empty((len(evidence), len(self.labels_)))
-        with np.errstate(divide="ignore"):
-            prior = np.log(self.class_prior_)
-        for rows, likelihood in log_likelihood_chunks(evidence, channels):
-            joint = likelihood + prior
-            probs[rows] = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-        return probs
+        return posterior(evidence, self._working, self.class_prior_)
 
     def _problem(self, evidence: Evidence, votes: Votes) -> Problem:
         n_classes = len(evidence.labels)
-        learnt = isinstance(self.class_prior, str) and self.class_prior == "learnt"
+        share = ClassPrior.of(self.class_prior, n_classes, self.class_strength).pseudo_items
         cells = tied(self.tying, votes.vocabulary)
         return Problem(
             rows=Observations.of(evidence),
             tying=cells,
             pseudo_votes=prior_counts(cells, votes.vocabulary, self.accuracy, self.strength),
-            pseudo_items=np.full(n_classes, self.class_strength / n_classes) if learnt else None,
+            pseudo_items=None if share is None else np.full(n_classes, share),
             inference=self.inference,
         )
 
     def _starts(self, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
-        n_classes = vocabulary.sets.shape[1]
-        given = not isinstance(self.class_prior, str)
-        prior = np.asarray(self.class_prior, float) if given else np.ones(n_classes)
+        prior = ClassPrior.of(self.class_prior, vocabulary.sets.shape[1]).start
         yield problem.parameters(problem.pseudo_votes, prior)
         chance = check_random_state(self.random_state)
         for _ in range(self.n_starts - 1):
@@ -206,31 +198,28 @@ class DawidSkene(Aggregator):
             yield problem.parameters(votes, prior)
 
     def _check_settings(self) -> None:
-        if not 0.0 < self.accuracy < 1.0:
-            raise InputError(f"`accuracy` must lie in (0, 1); got {self.accuracy}.")
-        if not self.strength > 0:
-            raise InputError(
-                f"`strength` must be positive; got {self.strength}. Use a small one for little."
-            )
-        if not self.class_strength > 0:
-            raise InputError(f"`class_strength` must be positive; got {self.class_strength}.")
+        check_probability(accuracy=self.accuracy)
+        check_positive(strength=self.strength, class_strength=self.class_strength)
+        check_count(n_starts=self.n_starts, max_iter=self.max_iter)
         if self.inference not in INFERENCES:
             shown = ", ".join(map(repr, INFERENCES))
             raise InputError(f"`inference` must be one of {shown}; got {self.inference!r}.")
-        for name in ("n_starts", "max_iter"):
-            if getattr(self, name) < 1:
-                raise InputError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
-        if isinstance(self.class_prior, str):
-            if self.class_prior not in ("uniform", "learnt"):
-                raise InputError(
-                    "`class_prior` must be 'uniform', 'learnt' or an array; "
-                    f"got {self.class_prior!r}."
-                )
-            return
-        prior = np.asarray(self.class_prior, dtype=float)
-        n_classes = len(self.labels_)
-        if prior.shape != (n_classes,) or not abs(prior.sum() - 1.0) <= 1e-6 or prior.min() <= 0:
-            raise InputError(
-                f"`class_prior` must be {n_classes} positive shares that add up to 1; "
-                f"got {prior.tolist()}."
-            )
+
+
+def confusion_under(
+    votes: Votes,
+    beliefs: NDArray[np.float64],
+    *,
+    tying: Literal["full", "class", "one"] = "full",
+    accuracy: float = 0.7,
+    strength: float = 10.0,
+) -> Confusion:
+    """Give the channel of the votes that beliefs (n_items, n_classes) speak for: one M-step.
+
+    The settings are those of `DawidSkene`.
+    """
+    vocabulary = votes.vocabulary
+    counts = counts_under(votes.indptr, votes.symbol, beliefs, len(vocabulary))
+    cells = tied(tying, vocabulary)
+    mass = prior_counts(cells, vocabulary, accuracy, strength) + cells.gather(counts)
+    return Confusion(vocabulary, cells.table(cells.normalised(mass)))

@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.calibrate import GoldCalibration
-from partlabel.aggregate.dawid_skene import DawidSkene
+from partlabel.aggregate.dawid_skene import DawidSkene, confusion_under
 from partlabel.aggregate.dependence import (
     dependent_groups,
     dependent_pairs,
@@ -37,10 +37,9 @@ from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import reliability_table, shares_right
-from partlabel.aggregate.settings import votes_of
+from partlabel.aggregate.settings import check_positive, votes_of
 from partlabel.aggregate.weighted_vote import WeightedVote
-from partlabel.channels import Confusion, prior_counts, tied
-from partlabel.errors import InputError
+from partlabel.channels import Confusion
 from partlabel.evidence import Evidence, Vocabulary
 
 FLOOR = 0.01  # of a belief before its logarithm is averaged: no member has a veto
@@ -122,8 +121,7 @@ class LabelModel(Aggregator):
         self.gold_precision = gold_precision
 
     def _learn(self, evidence: Evidence) -> None:
-        if not self.gold_precision > 0:
-            raise InputError(f"`gold_precision` must be positive; got {self.gold_precision}.")
+        check_positive(gold_precision=self.gold_precision)
         votes = votes_of(evidence)
         self.vocabulary_ = votes.vocabulary
         self.copies_ = (
@@ -160,12 +158,7 @@ class LabelModel(Aggregator):
         """
         if self.kind_ == "rules":
             return None
-        vocabulary = self.vocabulary_
-        votes = votes_of(evidence).in_vocabulary(vocabulary)
-        cells, plain = tied("full", vocabulary), DawidSkene()
-        counts = counts_under(votes.indptr, votes.symbol, beliefs, len(vocabulary))
-        pseudo = prior_counts(cells, vocabulary, plain.accuracy, plain.strength)
-        return Confusion(vocabulary, cells.table(cells.normalised(pseudo + cells.gather(counts))))
+        return confusion_under(votes_of(evidence).in_vocabulary(self.vocabulary_), beliefs)
 
     def _blind(self, evidence: Evidence) -> Evidence:
         """The evidence without gold, which judges the beliefs and so can't form them."""
