@@ -11,13 +11,13 @@ PARTLABEL_DATA names.
 """
 
 import argparse
-import os
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from real_votes import DATA
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
@@ -83,10 +83,11 @@ def main() -> None:
     parser.add_argument(
         "--folds", type=int, default=10, help="how many of the ten folds to test on"
     )
-    parser.add_argument("--data", type=Path, default=os.environ.get("PARTLABEL_DATA"))
+    parser.add_argument("--data", type=Path, default=DATA)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("name the folder of the data: --data, or PARTLABEL_DATA in the environment")
+    if not (args.data / "candidates").is_dir():
+        print("The real sets aren't there; set PARTLABEL_DATA to their folder.")
+        return
     for name in args.sets:
         X, seen, y = load(args.data, name)
         for model in args.models:
