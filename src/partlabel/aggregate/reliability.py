@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from partlabel.aggregate.kernels import counts_under, overlaps_and_conflicts
 from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.tally import Tally
 from partlabel.evidence import Evidence, Votes
 
 LEVEL = 0.95
@@ -74,38 +74,54 @@ def reliability_table(
     votes = evidence.votes
     if votes is None:
         return _frame({})
-    if counts is None or totals is None:
-        if beliefs is None:
-            raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
-        n_symbols = len(votes.vocabulary)
-        counts = counts_under(votes.indptr, votes.symbol, beliefs, n_symbols)
-        totals = beliefs.sum(axis=0)
-    source, members, n = votes.vocabulary.source, votes.vocabulary.members(), votes.n_sources
+    if counts is not None and totals is not None:
+        tally = Tally.of(evidence, votes, rows or Observations.of(evidence), counts, totals)
+    elif beliefs is not None:
+        tally = Tally.under(evidence, votes, beliefs)
+    else:
+        raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
+    return table_of(
+        tally, prior_accuracy=prior_accuracy, prior_strength=prior_strength, spread=spread
+    )
+
+
+def table_of(
+    tally: Tally,
+    *,
+    prior_accuracy: float | NDArray[np.float64] = 0.5,
+    prior_strength: float = 2.0,
+    spread: NDArray[np.float64] | None = None,
+) -> pl.DataFrame:
+    """Read the table of `reliability_table` off what was added up."""
+    vocabulary, counts, totals = tally.vocabulary, tally.counts, tally.totals
+    source, members, n = vocabulary.source, vocabulary.members(), len(vocabulary.sources)
+    n_items = max(totals.sum(), np.finfo(float).tiny)
     said = counts.sum(axis=1)
     n_votes = np.bincount(source, weights=said, minlength=n).round()
     right = np.bincount(source, weights=(counts * members).sum(axis=1), minlength=n)
-    luck = np.bincount(source, weights=said * (members @ (totals / totals.sum())), minlength=n)
+    luck = np.bincount(source, weights=said * (members @ (totals / n_items)), minlength=n)
     a = prior_accuracy * prior_strength + right
-    b = (1.0 - prior_accuracy) * prior_strength + n_votes - right
+    b = (1.0 - prior_accuracy) * prior_strength + np.maximum(n_votes - right, 0.0)
     if spread is not None:
         a, b = _widened(a, b, SHARED_MISTAKES * spread)
     tail = (1.0 - LEVEL) / 2
-    overlap, conflict = _beside(rows or Observations.of(evidence), votes)
     spoke = np.maximum(n_votes, 1)
-    gold_votes, gold_right = _on_gold(evidence, votes)
+    gold_votes, gold_right = tally.gold_votes, tally.gold_right
     gold_low, gold_high = clopper_pearson(gold_right, gold_votes)
     columns = {
-        "source": list(votes.sources),
+        "source": list(vocabulary.sources),
         "votes": n_votes.astype(np.int64),
-        "coverage": n_votes / len(evidence),
-        "overlap": overlap / spoke,
-        "conflict": conflict / spoke,
+        "coverage": np.minimum(n_votes / n_items, 1.0),
+        "overlap": tally.overlap / spoke,
+        "conflict": tally.conflict / spoke,
         "accuracy": a / (a + b),
         "accuracy_low": beta.ppf(tail, a, b),
         "accuracy_high": beta.ppf(1.0 - tail, a, b),
         "chance": luck / spoke,
-        "gold_votes": gold_votes.astype(np.int64),
-        "gold_accuracy": np.where(gold_votes > 0, gold_right / np.maximum(gold_votes, 1), np.nan),
+        "gold_votes": gold_votes.round().astype(np.int64),
+        "gold_accuracy": np.where(
+            gold_votes > 0, gold_right / np.maximum(gold_votes, np.finfo(float).tiny), np.nan
+        ),
         "gold_low": gold_low,
         "gold_high": gold_high,
     }
@@ -139,33 +155,6 @@ def clopper_pearson(
         low = np.where(right > 0, beta.ppf(tail, right, n - right + 1), 0.0)
         high = np.where(right < n, beta.ppf(1.0 - tail, right + 1, n - right), 1.0)
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
-
-
-def _beside(rows: Observations, votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    vocabulary = votes.vocabulary
-    overlap, conflict = overlaps_and_conflicts(
-        rows.indptr,
-        rows.symbol,
-        rows.weight,
-        vocabulary.source,
-        vocabulary.members(),
-        votes.n_sources,
-    )
-    return overlap, conflict
-
-
-def _on_gold(evidence: Evidence, votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each source, its votes on items with gold, and how many of them hold the gold label."""
-    if evidence.gold is None:
-        return np.zeros(votes.n_sources), np.zeros(votes.n_sources)
-    known = np.flatnonzero(evidence.gold.exact)
-    checked = votes.select(known)
-    truth = np.repeat(evidence.gold.codes()[known], checked.votes_per_item)
-    vocabulary = votes.vocabulary
-    right = vocabulary.sets[vocabulary.meaning[checked.symbol], truth]
-    n = np.bincount(checked.source, minlength=votes.n_sources).astype(np.float64)
-    n_right = np.bincount(checked.source, weights=right, minlength=votes.n_sources)
-    return n, n_right.astype(np.float64)
 
 
 def _frame(columns: dict[str, object]) -> pl.DataFrame:

@@ -155,6 +155,40 @@ class Vocabulary:
             bins=bins,
         )
 
+    def union(self, other: "Vocabulary") -> "Vocabulary":
+        """The words of both; sources of one name are the same source, with the words of both.
+
+        Raises
+        ------
+        InputError
+            If a source has other confidence bins there.
+        """
+        if self.same_as(other):
+            return self
+        shared = [name for name in other.sources if name in self.sources]
+        self._check_bins(other, shared)
+        sources = (*self.sources, *(name for name in other.sources if name not in shared))
+        place = {name: j for j, name in enumerate(sources)}
+        table, row = list(self.sets), {members.tobytes(): m for m, members in enumerate(self.sets)}
+        for members in other.sets:
+            if row.setdefault(members.tobytes(), len(table)) == len(table):
+                table.append(members)
+        words = dict.fromkeys(
+            (place[part.sources[j]], row[members], level)
+            for part in (self, other)
+            for j, members, level in _words(part)
+        )
+        # stable: a source's new words follow those that it had
+        source, meaning, level = np.array(sorted(words, key=lambda w: w[0]), dtype=np.int32).T
+        return Vocabulary(
+            sources=sources,
+            source=np.ascontiguousarray(source),
+            meaning=np.ascontiguousarray(meaning),
+            sets=np.array(table),
+            level=np.ascontiguousarray(level),
+            bins={**other.bins, **self.bins},
+        )
+
     def alone(self, source: str) -> "Vocabulary":
         """The words of one source that states its confidence.
 
@@ -229,12 +263,7 @@ class Vocabulary:
                 f"{', '.join(map(repr, unknown[:3]))} ({len(unknown)} of {len(self.sources)} "
                 "sources). Fit again with them, or leave them out."
             )
-        for name in self.sources:
-            if not self._same_bins(name, other):
-                raise InputError(
-                    "`votes` must be read with the confidence bins of `fit`; those of source "
-                    f"{name!r} differ. Read the new rows with `like=`, or fit again."
-                )
+        self._check_bins(other, self.sources)
         symbol_of = {word: symbol for symbol, word in enumerate(_words(other))}
         words = _words(self)
         found = [
@@ -242,6 +271,14 @@ class Vocabulary:
             for j, members, level in (words[symbol] for symbol in used)
         ]
         return np.array(found, dtype=np.int32)
+
+    def _check_bins(self, other: "Vocabulary", sources: Sequence[str]) -> None:
+        for name in sources:
+            if not self._same_bins(name, other):
+                raise InputError(
+                    "`votes` must be read with the confidence bins of `fit`; those of source "
+                    f"{name!r} differ. Read the new rows with `like=`, or fit again."
+                )
 
     def _same_bins(self, source: str, other: "Vocabulary") -> bool:
         mine, theirs = self.bins.get(source), other.bins.get(source)
