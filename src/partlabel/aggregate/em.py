@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
+from partlabel.aggregate.squarem import Chart, Leaps
+
 State = TypeVar("State")
 SETTLED = 1e-5
 
@@ -49,6 +51,7 @@ def run_em(
     tol: float,
     scale: float,
     far: Callable[[State, State], float] | None = None,
+    chart: Chart[State] | None = None,
 ) -> Run[State]:
     """Climb from each start and keep the highest end.
 
@@ -57,7 +60,7 @@ def run_em(
     step : state -> (next state, objective of the given state)
     starts : states
     max_iter : int
-        Steps from each start at the most.
+        Steps from each start at the most, those that a leap wasted among them.
     tol : float
         Stop once a step improves the objective by less than ``tol * scale``.
     scale : float
@@ -65,8 +68,13 @@ def run_em(
     far : (state, state) -> float, default None
         For a fixed-point iteration without an objective that must rise: stop once two states in a
         row are less than `SETTLED` apart.
+    chart : Chart, default None
+        Coordinates of the states in which to leap ahead (`squarem`) after every two steps; a leap
+        that lowers the objective is taken back. None takes plain steps.
     """
-    runs = [_climb(step, state, n, max_iter, tol * scale, far) for n, state in enumerate(starts)]
+    runs = [
+        _climb(step, state, n, max_iter, tol * scale, far, chart) for n, state in enumerate(starts)
+    ]
     return max(runs, key=lambda run: run.objective)
 
 
@@ -77,15 +85,30 @@ def _climb(
     max_iter: int,
     enough: float,
     far: Callable[[State, State], float] | None,
+    chart: Chart[State] | None,
 ) -> Run[State]:
     path: list[float] = []
+    leaps = Leaps(chart)
+    took_off: State | None = None  # where to go back to while a leap isn't judged yet
     for _ in range(max_iter):
         before = state
         state, objective = step(before)
+        if took_off is not None:
+            rose = objective >= path[-1]
+            leaps.judge(rose=rose)
+            if rose:
+                path.append(objective)
+            else:
+                state = took_off
+            took_off = None
+            continue
         path.append(objective)
         if far is not None:
             if far(before, state) < SETTLED:
                 return Run(state, path, Outcome.SETTLED, start)
         elif len(path) > 1 and path[-1] - path[-2] < enough:
             return Run(state, path, Outcome.CONVERGED, start)
-    return Run(state, path, Outcome.MAX_ITER, start)
+        ahead = leaps.from_step(before, state)
+        if ahead is not None:
+            took_off, state = state, ahead
+    return Run(state if took_off is None else took_off, path, Outcome.MAX_ITER, start)
