@@ -15,6 +15,7 @@ from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
+from partlabel.aggregate.prior import Prior
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import (
     ClassPrior,
@@ -142,13 +143,13 @@ class DawidSkene(Aggregator):
             votes, beliefs, tying=self.tying, accuracy=self.accuracy, strength=self.strength
         )
 
-    def _learn(self, evidence: Evidence) -> None:
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
         self._check_settings()
         votes = votes_of(evidence)
-        problem = self._problem(evidence, votes)
+        problem = self._problem(evidence, votes, prior)
         run = run_em(
             problem.step,
-            self._starts(problem, votes.vocabulary),
+            self._starts(problem, votes.vocabulary, prior),
             max_iter=self.max_iter,
             tol=self.tol,
             scale=problem.rows.n_items,
@@ -170,23 +171,31 @@ class DawidSkene(Aggregator):
             prior_strength=self.strength,
         )
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        return posterior(evidence, self._working, self.class_prior_)
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
+        before = self.class_prior_ if prior is None else prior
+        return posterior(evidence, self._working, before)
 
-    def _problem(self, evidence: Evidence, votes: Votes) -> Problem:
+    def _problem(self, evidence: Evidence, votes: Votes, prior: Prior = None) -> Problem:
         n_classes = len(evidence.labels)
-        share = ClassPrior.of(self.class_prior, n_classes, self.class_strength).pseudo_items
+        share = self._class_prior(n_classes, prior).pseudo_items
         cells = tied(self.tying, votes.vocabulary)
         return Problem(
-            rows=Observations.of(evidence),
+            rows=Observations.of(evidence, prior=prior),
             tying=cells,
             pseudo_votes=prior_counts(cells, votes.vocabulary, self.accuracy, self.strength),
             pseudo_items=None if share is None else np.full(n_classes, share),
             inference=self.inference,
         )
 
-    def _starts(self, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
-        prior = ClassPrior.of(self.class_prior, vocabulary.sets.shape[1]).start
+    def _class_prior(self, n_classes: int, own: Prior) -> ClassPrior:
+        return ClassPrior.of(
+            self.class_prior, n_classes, self.class_strength, replaced=own is not None
+        )
+
+    def _starts(
+        self, problem: Problem, vocabulary: Vocabulary, own: Prior = None
+    ) -> Iterator[Parameters]:
+        prior = self._class_prior(vocabulary.sets.shape[1], own).start
         yield problem.parameters(problem.pseudo_votes, prior)
         chance = check_random_state(self.random_state)
         for _ in range(self.n_starts - 1):

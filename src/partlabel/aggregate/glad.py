@@ -33,6 +33,7 @@ from partlabel.aggregate.easiness import passed_over, settled
 from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import blocks
 from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import ClassPrior, check_count, check_positive, votes_of
 from partlabel.channels import expected_table
@@ -167,9 +168,9 @@ class GLAD(Aggregator):
         self.max_iter = max_iter
         self.tol = tol
 
-    def _learn(self, evidence: Evidence) -> None:
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
         votes = votes_of(evidence)
-        problem = self._problem(evidence, votes)
+        problem = self._problem(evidence, votes, prior)
         run = run_em(
             problem.step,
             [problem.start(votes.n_sources)],
@@ -182,32 +183,40 @@ class GLAD(Aggregator):
         self.ability_, self.class_prior_ = run.state.ability, run.state.class_prior
         self.status_, self.objective_path_ = run.outcome, run.path
         self.vocabulary_ = votes.vocabulary
-        beliefs, log_easiness = self._settled(evidence)
+        beliefs, log_easiness = self._settled(evidence, prior)
         self.easiness_ = np.exp(log_easiness)
         self.reliability_ = reliability_table(evidence, beliefs)
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        return self._settled(evidence)[0]
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
+        return self._settled(evidence, prior)[0]
 
-    def _settled(self, evidence: Evidence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _settled(
+        self, evidence: Evidence, prior: Prior
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Beliefs, and the log easiness at which each item came to rest."""
-        hard, words = evidence.hard_sets(), Words.of(self.vocabulary_)
-        start = _log(hard.table * self.class_prior_)
+        (table, which), words = possible(evidence, prior), Words.of(self.vocabulary_)
+        start = _log(table if prior is not None else table * self.class_prior_)
         indptr, symbol = np.zeros(len(evidence) + 1, np.int64), np.zeros(0, np.int32)
         if evidence.votes is not None:
             votes = evidence.votes.in_vocabulary(self.vocabulary_)
             indptr, symbol = votes.indptr, votes.symbol
         beliefs, log_easiness = settled(
-            indptr, symbol, hard.which, start, words.source, words.holds, words.log_share,
+            indptr, symbol, which, start, words.source, words.holds, words.log_share,
             self.ability_,
         )  # fmt: skip
         return beliefs, log_easiness
 
-    def _problem(self, evidence: Evidence, votes: Votes) -> Problem:
+    def _problem(self, evidence: Evidence, votes: Votes, own: Prior = None) -> Problem:
         check_positive(class_strength=self.class_strength)
         check_count(max_iter=self.max_iter)
-        prior = ClassPrior.of(self.class_prior, len(evidence.labels), self.class_strength)
-        return Problem(Observations.of(evidence), Words.of(votes.vocabulary), prior)
+        prior = ClassPrior.of(
+            self.class_prior,
+            len(evidence.labels),
+            self.class_strength,
+            replaced=own is not None,
+        )
+        rows = Observations.of(evidence, prior=own)
+        return Problem(rows, Words.of(votes.vocabulary), prior)
 
 
 def _log(shares: NDArray[np.float64]) -> NDArray[np.float64]:

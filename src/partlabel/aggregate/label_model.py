@@ -36,6 +36,7 @@ from partlabel.aggregate.dependence import (
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
+from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table, shares_right
 from partlabel.aggregate.settings import check_positive, votes_of
 from partlabel.aggregate.weighted_vote import WeightedVote
@@ -120,7 +121,7 @@ class LabelModel(Aggregator):
         self.merge_copies = merge_copies
         self.gold_precision = gold_precision
 
-    def _learn(self, evidence: Evidence) -> None:
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
         check_positive(gold_precision=self.gold_precision)
         votes = votes_of(evidence)
         self.vocabulary_ = votes.vocabulary
@@ -136,17 +137,19 @@ class LabelModel(Aggregator):
             # one member short of its optimum moves the average little; it keeps its status
             warnings.simplefilter("ignore", ConvergenceWarning)
             for member in self.members_.values():
-                member.fit(blind)
-        opinions = self._opinions(blind)
+                member.fit(blind, prior)
+        opinions = self._opinions(blind, prior)
         pooled = self._pooled(opinions)
         self.calibration_ = self._calibrated(evidence, pooled)
-        beliefs = self._settled(evidence, pooled)
-        spread = _spread(evidence, [self._settled(evidence, opinion) for opinion in opinions])
+        beliefs = self._settled(evidence, pooled, prior)
+        settled = [self._settled(evidence, opinion, prior) for opinion in opinions]
+        spread = _spread(evidence, settled)
         self.reliability_ = reliability_table(evidence, beliefs, spread=spread)
-        self.choice_ = self._account(evidence, beliefs)
+        self.choice_ = self._account(evidence, prior)
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        return self._settled(evidence, self._pooled(self._opinions(self._blind(evidence))))
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
+        pooled = self._pooled(self._opinions(self._blind(evidence), prior))
+        return self._settled(evidence, pooled, prior)
 
     def confusion_given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> Confusion | None:
         """Give the channel of a crowd's votes that beliefs from elsewhere speak for: one M-step.
@@ -168,8 +171,8 @@ class LabelModel(Aggregator):
             candidates=evidence.candidates and replace(evidence.candidates, item_ids=None),
         )
 
-    def _opinions(self, blind: Evidence) -> list[NDArray[np.float64]]:
-        believed = (member.aggregate(blind).probs for member in self.members_.values())
+    def _opinions(self, blind: Evidence, prior: Prior = None) -> list[NDArray[np.float64]]:
+        believed = (member.aggregate(blind, prior).probs for member in self.members_.values())
         return [np.asarray(probs, dtype=np.float64) for probs in believed]
 
     def _pooled(self, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -188,18 +191,21 @@ class LabelModel(Aggregator):
             pooled[gold.exact], gold.codes()[gold.exact], precision=self.gold_precision
         )
 
-    def _settled(self, evidence: Evidence, probs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Beliefs corrected by gold, within what gold and candidates leave possible."""
+    def _settled(
+        self, evidence: Evidence, probs: NDArray[np.float64], prior: Prior = None
+    ) -> NDArray[np.float64]:
+        """Beliefs corrected by gold, within what gold, candidates and the prior leave possible."""
         if self.calibration_ is not None:
             probs = self.calibration_.apply(probs)
-        hard = evidence.hard_sets()
-        possible = probs * hard.table[hard.which]
-        total = possible.sum(axis=1, keepdims=True)
-        even = hard.table[hard.which] / hard.table[hard.which].sum(axis=1, keepdims=True)
-        settled = possible / np.maximum(total, np.finfo(float).tiny)
-        return np.asarray(np.where(total > 0, settled, even))
+        table, which = possible(evidence, prior)
+        before = table[which]
+        within = probs * (before > 0)
+        total = within.sum(axis=1, keepdims=True)
+        unheard = before / before.sum(axis=1, keepdims=True)
+        settled = within / np.maximum(total, np.finfo(float).tiny)
+        return np.asarray(np.where(total > 0, settled, unheard))
 
-    def _account(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> str:
+    def _account(self, evidence: Evidence, prior: Prior) -> str:
         said = {
             "rules": "Most sources only ever say one class, so the class balance is taken as even "
             "and each source is judged by the others",
@@ -207,15 +213,17 @@ class LabelModel(Aggregator):
             "even and with a learnt class balance",
         }[self.kind_]
         parts = [f"{said}; the beliefs average {len(self.members_)} label models."]
+        if prior is not None:
+            parts.append("The prior of each item takes the place of the class balance.")
         if self.copies_:
             groups = "; ".join(" = ".join(group) for group in self.copies_[:3])
             more = f" and {len(self.copies_) - 3} more" if len(self.copies_) > 3 else ""
             parts.append(f"Sources that copy each other count as one: {groups}{more}.")
         if self.calibration_ is not None:
-            parts.append(self._against_majority(evidence))
+            parts.append(self._against_majority(evidence, prior))
         return " ".join(parts)
 
-    def _against_majority(self, evidence: Evidence) -> str:
+    def _against_majority(self, evidence: Evidence, prior: Prior) -> str:
         """Compare with majority vote where gold allows it."""
         gold, calibration = evidence.gold, self.calibration_
         assert gold is not None
@@ -223,9 +231,7 @@ class LabelModel(Aggregator):
         rows = np.flatnonzero(gold.exact)
         hidden = evidence.without("gold").select(rows)
         truth = gold.codes()[rows]
-        mine = _hits(
-            self._settled(hidden, self._pooled(self._opinions(self._blind(hidden)))), truth
-        )
+        mine = _hits(self._believe(hidden, None if prior is None else prior[rows]), truth)
         votes = _hits(MajorityVote().fit_aggregate(hidden).probs, truth)
         worse = " Majority vote does better there: look at the sources." if votes > mine else ""
         return (

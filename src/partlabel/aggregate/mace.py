@@ -37,6 +37,7 @@ from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import TINY, counts_under, expected_counts
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
+from partlabel.aggregate.prior import Prior
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import (
     ClassPrior,
@@ -229,8 +230,8 @@ class MACE(Aggregator):
             channel.vocabulary, channel.table(channel.m_step(counts, self.class_prior_, at))
         )
 
-    def _learn(self, evidence: Evidence) -> None:
-        problem = self._problem(evidence)
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
+        problem = self._problem(evidence, prior)
         channel = problem.channel
         run = run_em(
             problem.step,
@@ -255,10 +256,11 @@ class MACE(Aggregator):
             prior_strength=self.strength,
         )
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        return posterior(evidence, self.confusion_, self.class_prior_)
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
+        before = self.class_prior_ if prior is None else prior
+        return posterior(evidence, self.confusion_, before)
 
-    def _problem(self, evidence: Evidence) -> Problem:
+    def _problem(self, evidence: Evidence, own: Prior = None) -> Problem:
         check_probability(copying=self.copying)
         check_positive(
             strength=self.strength,
@@ -266,9 +268,14 @@ class MACE(Aggregator):
             class_strength=self.class_strength,
         )
         check_count(max_iter=self.max_iter)
-        prior = ClassPrior.of(self.class_prior, len(evidence.labels), self.class_strength)
+        prior = ClassPrior.of(
+            self.class_prior,
+            len(evidence.labels),
+            self.class_strength,
+            replaced=own is not None,
+        )
         channel = self._channel(votes_of(evidence).vocabulary)
-        return Problem(Observations.of(evidence), channel, prior)
+        return Problem(Observations.of(evidence, prior=own), channel, prior)
 
     def _channel(self, vocabulary: Vocabulary) -> Copies:
         copies = expected_table(vocabulary, 1.0)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlabel.aggregate.aggregator import Aggregator
+from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.channels import add_votes
 from partlabel.evidence import Evidence, Vocabulary, Votes
@@ -15,7 +16,8 @@ class MajorityVote(Aggregator):
     Right where sources are about equally good and err independently; its shares are no calibrated
     probabilities. It learns nothing, so that it reads sources that weren't there in `fit` as well.
     A vote for a set is split evenly over its classes; classes that gold or candidates rule out are
-    struck; where nothing is left, the classes that are possible share evenly.
+    struck; where nothing is left, the classes that are possible share evenly. With a prior of its
+    own for each item, the shares are multiplied by it, and it stays where nothing is left of them.
 
     Attributes
     ----------
@@ -33,12 +35,13 @@ class MajorityVote(Aggregator):
            [0.  , 1.  ]])
     """
 
-    def _learn(self, evidence: Evidence) -> None:
-        self.reliability_ = reliability_table(evidence, self._believe(evidence))
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
+        self.reliability_ = reliability_table(evidence, self._believe(evidence, prior))
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
         votes = evidence.votes
-        return shares(evidence, votes, None if votes is None else split_evenly(votes.vocabulary))
+        worth = None if votes is None else split_evenly(votes.vocabulary)
+        return shares(evidence, votes, worth, prior)
 
 
 def split_evenly(vocabulary: Vocabulary) -> NDArray[np.float64]:
@@ -48,7 +51,7 @@ def split_evenly(vocabulary: Vocabulary) -> NDArray[np.float64]:
 
 
 def shares(
-    evidence: Evidence, votes: Votes | None, worth: NDArray[np.float64] | None
+    evidence: Evidence, votes: Votes | None, worth: NDArray[np.float64] | None, prior: Prior = None
 ) -> NDArray[np.float64]:
     """(n_items, n_classes) Shares of the votes, within what gold and candidates leave possible.
 
@@ -58,14 +61,16 @@ def shares(
         Those of the evidence, in the vocabulary of `worth`.
     worth : (n_symbols, n_classes) float or None
         What each word gives to each class.
+    prior : (n_items, n_classes) float or None
+        What the shares are multiplied by, and what is believed without them.
     """
-    hard = evidence.hard_sets()
-    possible = hard.table.astype(np.float64)[hard.which]
-    given = np.zeros_like(possible)
+    table, which = possible(evidence, prior)
+    before = table[which]
+    given = np.zeros_like(before)
     if votes is not None and worth is not None:
         add_votes(votes.indptr, votes.symbol, worth, given)
-    given *= possible
+    given *= before
     nothing_left = given.sum(axis=1) == 0
-    given[nothing_left] = possible[nothing_left]
+    given[nothing_left] = before[nothing_left]
     given /= given.sum(axis=1, keepdims=True)
     return given

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from partlabel.aggregate.prior import Prior, possible
 from partlabel.evidence import Evidence
 
 SAMPLE = 20_000
@@ -14,7 +15,7 @@ PAYS_BELOW = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """What EM passes over: rows of votes, with a weight and a set of possible classes for each.
+    """What EM passes over: rows of votes, with a weight and the possible classes for each.
 
     Attributes
     ----------
@@ -25,37 +26,46 @@ class Observations:
         How many items the row stands for.
     which : (n_rows,) int32
         The row's set of possible classes.
-    sets : (n_sets, n_classes) bool
-        Distinct sets, from candidates and gold.
+    sets : (n_sets, n_classes) float
+        Distinct sets, from candidates and gold: 1 is possible, 0 isn't. With a prior of its own
+        for each item they are soft: the prior against an even one, where possible.
     """
 
     indptr: NDArray[np.int64]
     symbol: NDArray[np.int32]
     weight: NDArray[np.float64]
     which: NDArray[np.int32]
-    sets: NDArray[np.bool_]
+    sets: NDArray[np.float64]
 
     @classmethod
-    def of(cls, evidence: Evidence, *, collapse: bool | None = None) -> "Observations":
+    def of(
+        cls,
+        evidence: Evidence,
+        *,
+        prior: Prior = None,
+        collapse: bool | None = None,
+    ) -> "Observations":
         """Take the evidence as rows.
 
         Parameters
         ----------
+        prior : (n_items, n_classes) float, default None
+            Of each item's own, checked.
         collapse : bool, default None
             Whether items with the same votes and the same set share a row. None decides on a
             sample: ten rules leave few distinct rows, a thousand workers leave all.
         """
-        votes, hard = evidence.votes, evidence.hard_sets()
+        votes, (sets, which) = evidence.votes, possible(evidence, prior)
         if votes is None:
             empty = np.zeros(len(evidence) + 1, dtype=np.int64)
-            return cls._distinct(empty, np.zeros(0, dtype=np.int32), hard.which, hard.table)
+            return cls._distinct(empty, np.zeros(0, dtype=np.int32), which, sets)
         if collapse is None:
             n = min(SAMPLE, len(evidence))
-            first, _ = _distinct_rows(votes.indptr[: n + 1], votes.symbol, hard.which[:n])
+            first, _ = _distinct_rows(votes.indptr[: n + 1], votes.symbol, which[:n])
             collapse = len(first) < PAYS_BELOW * n
         if collapse:
-            return cls._distinct(votes.indptr, votes.symbol, hard.which, hard.table)
-        return cls(votes.indptr, votes.symbol, np.ones(len(evidence)), hard.which, hard.table)
+            return cls._distinct(votes.indptr, votes.symbol, which, sets)
+        return cls(votes.indptr, votes.symbol, np.ones(len(evidence)), which, sets)
 
     @classmethod
     def _distinct(
@@ -63,7 +73,7 @@ class Observations:
         indptr: NDArray[np.int64],
         symbol: NDArray[np.int32],
         which: NDArray[np.int32],
-        sets: NDArray[np.bool_],
+        sets: NDArray[np.float64],
     ) -> "Observations":
         first, weight = _distinct_rows(indptr, symbol, which)
         counts = np.diff(indptr)[first]

@@ -18,10 +18,13 @@ def posterior(
     evidence : Evidence
     confusion : Confusion
         The channel of its votes.
-    class_prior : (n_classes,) float
-        Positive shares.
+    class_prior : (n_classes,) or (n_items, n_classes) float
+        Shares of the classes before any vote: of all items, or of each.
     """
-    probs = np.empty((len(evidence), len(class_prior)))
+    with np.errstate(divide="ignore"):  # a class that is ruled out
+        before = np.atleast_2d(np.log(class_prior))
+    probs = np.empty((len(evidence), before.shape[1]))
     for rows, likelihood in log_likelihood_chunks(evidence, Channels(votes=confusion)):
-        probs[rows] = softmax(likelihood + np.log(class_prior), axis=1)
+        own = before if len(before) == 1 else before[rows]
+        probs[rows] = softmax(likelihood + own, axis=1)
     return probs

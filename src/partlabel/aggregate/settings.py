@@ -34,27 +34,31 @@ class ClassPrior:
         strength: float = 1.0,
         *,
         known: Sequence[str] = ("uniform", "learnt"),
+        replaced: bool = False,
     ) -> "ClassPrior":
         """Read the setting `class_prior`: one of the `known` words, or shares.
+
+        It is checked and then even where a prior of each item's own has `replaced` it.
 
         Raises
         ------
         InputError
             If it is another word, or no distribution over the classes without zeros.
         """
+        even = np.full(n_classes, 1.0 / n_classes)
         if isinstance(setting, str):
             if setting not in known:
                 words = ", ".join(map(repr, known))
                 raise InputError(f"`class_prior` must be {words} or an array; got {setting!r}.")
-            even = np.full(n_classes, 1.0 / n_classes)
-            return cls(even, strength / n_classes if setting == "learnt" else None)
+            learnt = setting == "learnt" and not replaced
+            return cls(even, strength / n_classes if learnt else None)
         shares = np.asarray(setting, dtype=np.float64)
         if shares.shape != (n_classes,) or not abs(shares.sum() - 1) <= 1e-6 or shares.min() <= 0:
             raise InputError(
                 f"`class_prior` must be {n_classes} positive shares that add up to 1; "
                 f"got {shares.tolist()}."
             )
-        return cls(shares)
+        return cls(even if replaced else shares)
 
     def updated(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n_classes,) Shares that the expected class totals speak for."""

@@ -37,6 +37,7 @@ from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
+from partlabel.aggregate.prior import Prior
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import (
     ClassPrior,
@@ -115,19 +116,21 @@ class Triplets(Aggregator):
         self.strength = strength
         self.class_prior = class_prior
 
-    def _learn(self, evidence: Evidence) -> None:
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
         check_probability(accuracy=self.accuracy)
         check_positive(strength=self.strength)
         n_classes = len(evidence.labels)
-        self.class_prior_ = ClassPrior.of(self.class_prior, n_classes, known=("uniform",)).start
+        self.class_prior_ = ClassPrior.of(
+            self.class_prior, n_classes, known=("uniform",), replaced=prior is not None
+        ).start
         votes = votes_of(evidence)
         if votes.n_sources < 3:
             raise InputError(
                 "`evidence` must hold votes of at least three sources for triplets; it has "
                 f"{votes.n_sources}. Use `DawidSkene`, or `MajorityVote`."
             )
-        rows = Observations.of(evidence)
-        known = (rows.sets.sum(axis=1) == 1)[rows.which]
+        rows = Observations.of(evidence, prior=prior)
+        known = ((rows.sets > 0).sum(axis=1) == 1)[rows.which]
         both, excess = pairs(rows, votes.vocabulary, comparable(votes), known)
         edge = edges(both, excess)
         right, n_known = on_known(rows, votes.vocabulary, known)
@@ -141,14 +144,15 @@ class Triplets(Aggregator):
         )
         self.reliability_ = reliability_table(
             evidence,
-            self._believe(evidence),
+            self._believe(evidence, prior),
             rows=rows,
             prior_accuracy=self.accuracy,
             prior_strength=self.strength,
         )
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
-        return posterior(evidence, self.confusion_, self.class_prior_)
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
+        before = self.class_prior_ if prior is None else prior
+        return posterior(evidence, self.confusion_, before)
 
 
 def comparable(votes: Votes) -> NDArray[np.bool_]:
@@ -253,7 +257,7 @@ def on_known(
     rows: Observations, vocabulary: Vocabulary, known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """For each source, how many of its votes on known rows hold the label, and how many it has."""
-    truth = rows.sets[rows.which] * (rows.weight * known)[:, None]
+    truth = (rows.sets > 0)[rows.which] * (rows.weight * known)[:, None]
     members, n_sources = vocabulary.members(), len(vocabulary.sources)
     counts = counts_under(rows.indptr, rows.symbol, truth, len(members))
     right = np.bincount(

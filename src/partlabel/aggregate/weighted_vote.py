@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.majority import shares, split_evenly
+from partlabel.aggregate.prior import Prior
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.aggregate.settings import check_count, votes_of
 from partlabel.evidence import Evidence, Vocabulary, Votes
@@ -34,7 +35,8 @@ class WeightedVote(Aggregator):
     right. Wrong where the majority errs together, or each source agrees with it as often; its
     shares are no calibrated probabilities. A vote for a set is split evenly over its classes.
     Gold is the truth by which weights are judged; classes that gold or candidates rule out are
-    struck; where nothing is left, the possible classes share evenly.
+    struck; where nothing is left, the possible classes share evenly. A prior of each item's own
+    multiplies its shares, of which weights are judged, too.
 
     Parameters
     ----------
@@ -73,14 +75,14 @@ class WeightedVote(Aggregator):
     def __init__(self, *, n_rounds: int = 1) -> None:
         self.n_rounds = n_rounds
 
-    def _learn(self, evidence: Evidence) -> None:
+    def _learn(self, evidence: Evidence, prior: Prior) -> None:
         check_count(n_rounds=self.n_rounds)
         votes = votes_of(evidence)
         self.vocabulary_ = votes.vocabulary
         self.weight_, self.n_rounds_ = np.ones(votes.n_sources), 0
         moved = 1.0
         while moved > TIE and self.n_rounds_ < self.n_rounds:
-            fresh = agreement(votes, leaders(self._believe(evidence)))
+            fresh = agreement(votes, leaders(self._believe(evidence, prior)))
             moved = float(np.abs(fresh - self.weight_).max())
             self.weight_, self.n_rounds_ = fresh, self.n_rounds_ + 1
         if moved > TIE and self.n_rounds > 1:
@@ -90,13 +92,14 @@ class WeightedVote(Aggregator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        self.reliability_ = reliability_table(evidence, self._believe(evidence))
+        self.reliability_ = reliability_table(evidence, self._believe(evidence, prior))
 
-    def _believe(self, evidence: Evidence) -> NDArray[np.float64]:
+    def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
         if evidence.votes is None:
-            return shares(evidence, None, None)
+            return shares(evidence, None, None, prior)
         worth = self.weight_[self.vocabulary_.source][:, None] * split_evenly(self.vocabulary_)
-        return shares(evidence, evidence.votes.in_vocabulary(self.vocabulary_), worth)
+        votes = evidence.votes.in_vocabulary(self.vocabulary_)
+        return shares(evidence, votes, worth, prior)
 
 
 def leaders(beliefs: NDArray[np.float64]) -> NDArray[np.float64]:
