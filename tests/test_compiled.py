@@ -15,7 +15,7 @@ def test_blocks_cover_every_row_once_and_come_back_in_order(n_rows: int, effort:
         lambda block, begin, end: (block, list(range(begin, end))), n_rows, most=7, effort=effort
     )
     assert [block for block, _ in found] == list(range(len(found)))
-    assert sum((rows for _, rows in found), []) == list(range(n_rows))
+    assert [row for _, rows in found for row in rows] == list(range(n_rows))
     assert len(found) == max(1, min(7, n_rows // FEWEST_ROWS))
 
 
@@ -25,7 +25,7 @@ def test_little_work_stays_in_the_thread() -> None:
 
 
 def test_what_fails_in_a_thread_is_raised() -> None:
-    def fail(block: int, begin: int, end: int) -> None:
+    def fail(block: int, *_: int) -> None:
         raise ValueError(f"in block {block}")
 
     with pytest.raises(ValueError, match="in block 0"):

@@ -39,7 +39,7 @@ def in_blocks(
     """
     n_blocks = max(1, min(most, n_rows // FEWEST_ROWS))
     bounds = [n_rows * block // n_blocks for block in range(n_blocks + 1)]
-    n_threads = min(config.NUMBA_NUM_THREADS, n_blocks, effort // WORTH_A_THREAD)
+    n_threads = min(_threads(), n_blocks, effort // WORTH_A_THREAD)
     if n_threads < 2:
         return [work(block, *bounds[block : block + 2]) for block in range(n_blocks)]
     with ThreadPoolExecutor(n_threads) as threads:
@@ -55,3 +55,8 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def _threads() -> int:
+    """How many threads the user's machine and `NUMBA_NUM_THREADS` allow."""
+    return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # set when numba loads

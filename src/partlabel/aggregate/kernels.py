@@ -81,7 +81,7 @@ def beliefs_of(
     beliefs = np.empty((len(which), table.shape[1]))
     rows = read_only(indptr, symbol, which, start, table)
     in_blocks(
-        lambda _, begin, end: _beliefs(begin, end, *rows, beliefs),
+        lambda _, begin, end: _beliefs(begin, end, *(*rows, beliefs)),
         len(which),
         most=MOST_BLOCKS,
         effort=(len(which) + len(symbol)) * table.shape[1],
@@ -100,7 +100,7 @@ def counts_under(
     counts = np.zeros((blocks(n_symbols, n_classes), n_symbols, n_classes))
     rows = read_only(indptr, symbol, beliefs)
     in_blocks(
-        lambda block, begin, end: _under(begin, end, *rows, counts[block]),
+        lambda block, begin, end: _under(begin, end, *(*rows, counts[block])),
         n_rows,
         most=len(counts),
         effort=len(symbol) * n_classes,
@@ -124,7 +124,7 @@ def overlaps_and_conflicts(
     overlap, conflict = np.zeros((most, n_sources)), np.zeros((most, n_sources))
     rows = read_only(indptr, symbol, weight, source, members.astype(np.float64))
     in_blocks(
-        lambda block, begin, end: _beside(begin, end, *rows, overlap[block], conflict[block]),
+        lambda block, begin, end: _beside(begin, end, *(*rows, overlap[block], conflict[block])),
         len(weight),
         most=most,
         effort=2 * len(symbol) * members.shape[1],
