@@ -11,6 +11,7 @@ from partlabel.aggregate.dependence import (
 from partlabel.aggregate.em import Outcome, Run, run_em
 from partlabel.aggregate.glad import GLAD
 from partlabel.aggregate.label_model import LabelModel
+from partlabel.aggregate.larger_than_memory import aggregate_parquet
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import Verdict, clopper_pearson, reliability_table
@@ -29,6 +30,7 @@ __all__ = [
     "Triplets",
     "Verdict",
     "WeightedVote",
+    "aggregate_parquet",
     "clopper_pearson",
     "dependent_groups",
     "dependent_pairs",

@@ -1,6 +1,8 @@
 """What every label model shares: it reads evidence, remembers what it learnt, and gives beliefs."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -56,6 +58,19 @@ class Aggregator(BaseEstimator):
         self.labels_ = taken.labels
         self._learn(taken, checked(prior, taken))
         return self
+
+    def fit_parts(self, parts: Iterable[Evidence], *, scratch: Path) -> Self:
+        """Learn from evidence that comes in parts, each a random sample of the items.
+
+        Parameters
+        ----------
+        parts : iterable of Evidence
+            With the words of all parts in the vocabulary of each. A model whose counts add up
+            learns from all of them; others learn from the first.
+        scratch : path
+            A folder for temporary files, which the caller removes.
+        """
+        return self.fit(next(iter(parts)))
 
     def aggregate(
         self, evidence: Evidence | Votes | Candidates, prior: ArrayLike | None = None

@@ -1,8 +1,10 @@
 """DawidSkene: learn each source's confusion and the labels together; the steps are in `steps`."""
 
 import warnings
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +17,8 @@ from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
-from partlabel.aggregate.prior import Prior
-from partlabel.aggregate.reliability import reliability_table
+from partlabel.aggregate.prior import Prior, checked
+from partlabel.aggregate.reliability import table_of
 from partlabel.aggregate.settings import (
     ClassPrior,
     check_count,
@@ -24,14 +26,17 @@ from partlabel.aggregate.settings import (
     check_probability,
     votes_of,
 )
+from partlabel.aggregate.shards import Shards
 from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
+from partlabel.aggregate.streaming import after, check_forget, in_one_vocabulary
+from partlabel.aggregate.tally import Tally
 from partlabel.channels import (
     Confusion,
     prior_counts,
     tied,
 )
 from partlabel.errors import InputError
-from partlabel.evidence import Evidence, Vocabulary, Votes
+from partlabel.evidence import Candidates, Evidence, Vocabulary, Votes
 
 
 class DawidSkene(Aggregator):
@@ -143,13 +148,98 @@ class DawidSkene(Aggregator):
             votes, beliefs, tying=self.tying, accuracy=self.accuracy, strength=self.strength
         )
 
-    def _learn(self, evidence: Evidence, prior: Prior) -> None:
+    def partial_fit(
+        self,
+        evidence: Evidence | Votes | Candidates,
+        prior: ArrayLike | None = None,
+        *,
+        forget: float = 1.0,
+    ) -> Self:
+        """Learn from one more batch of items, on top of all that was learnt before.
+
+        For votes that arrive over time: only expected counts are kept, so that a batch costs what
+        its own items cost. Sources and words may be new. The first batch is fitted as by `fit`;
+        after `fit`, a batch adds to what that learnt.
+
+        Parameters
+        ----------
+        evidence : Evidence, Votes or Candidates
+            The new items alone. An item that is given twice counts twice.
+        prior : (n_items, n_classes) float, default None
+            As in `fit`, of these items.
+        forget : float in (0, 1], default 1.0
+            How much of the past still counts, from batch to batch. 1 weighs all batches alike, for
+            sources that stay as they are. Lower follows sources that change, and knows each of
+            them less well: at 0.9 about the last ten batches count.
+
+        Raises
+        ------
+        InputError
+            As in `fit`, if `forget` is out of range, the label space is another than before, or a
+            source has other confidence bins.
+
+        Examples
+        --------
+        >>> from partlabel.labels import LabelSpace
+        >>> labels, model = LabelSpace(["ham", "spam"]), DawidSkene()
+        >>> for night in ([[0, 0, 1], [1, 1, 0]], [[0, 0, 0], [1, 1, 1]]):
+        ...     model = model.partial_fit(Votes.from_matrix(night, labels))
+        >>> model.reliability_["votes"].to_list()
+        [4, 4, 4]
+        """
+        check_forget(forget)
+        if not self.__sklearn_is_fitted__():
+            return self.fit(evidence, prior)
+        taken = self._of_the_same_labels(evidence)
+        batch, past = in_one_vocabulary(taken, self._tally * forget)
+        self._learn(batch, checked(prior, taken), past)
+        return self
+
+    def fit_parts(self, parts: Iterable[Evidence], *, scratch: Path) -> Self:
+        """Learn from evidence that comes in parts; gives what `fit` gives on all of it.
+
+        Parameters
+        ----------
+        parts : iterable of Evidence
+            About different items, with the words of all parts in the vocabulary of each.
+        scratch : path
+            A folder for temporary files, which the caller removes: rows that few items share.
+        """
+        self._check_settings()
+        rows, seen, first = Shards(), None, None
+        for part in parts:
+            votes, own = votes_of(part), Observations.of(part)
+            rows, tally = rows.joined(own, scratch), Tally.of(part, votes, own)
+            first, seen = first or part, tally if seen is None else seen + tally
+        if first is None or seen is None:
+            raise InputError("`parts` must hold evidence; there is none. Pass at least one.")
+        votes = votes_of(first)
+        problem = replace(self._problem(first, votes), rows=rows)
+        self.labels_ = first.labels
+        self._climb(problem, self._starts(problem, votes.vocabulary, None), seen)
+        return self
+
+    def _learn(self, evidence: Evidence, prior: Prior, past: Tally | None = None) -> None:
         self._check_settings()
         votes = votes_of(evidence)
         problem = self._problem(evidence, votes, prior)
+        starts = self._starts(problem, votes.vocabulary, prior)
+        if past is not None:
+            problem = after(past, problem)
+            start = self._class_prior(len(votes.labels), prior).start
+            items = problem.pseudo_items
+            before = start if items is None else items
+            starts = iter([problem.parameters(problem.pseudo_votes, before)])
+        assert isinstance(problem.rows, Observations)
+        self._climb(problem, starts, Tally.of(evidence, votes, problem.rows), past)
+
+    def _climb(
+        self, problem: Problem, starts: Iterator[Parameters], seen: Tally, past: Tally | None = None
+    ) -> None:
+        """Run EM and read off what it learnt; `seen` lacks the expected counts only."""
         run = run_em(
             problem.step,
-            self._starts(problem, votes.vocabulary, prior),
+            starts,
             max_iter=self.max_iter,
             tol=self.tol,
             scale=problem.rows.n_items,
@@ -157,18 +247,16 @@ class DawidSkene(Aggregator):
         )
         if run.outcome is Outcome.MAX_ITER:
             warnings.warn(f"DawidSkene: {run.outcome.value}", ConvergenceWarning, stacklevel=3)
-        self.confusion_ = Confusion(votes.vocabulary, run.state.mean)
-        self._working = Confusion(votes.vocabulary, run.state.table)
+        self.confusion_ = Confusion(seen.vocabulary, run.state.mean)
+        self._working = Confusion(seen.vocabulary, run.state.table)
         self.class_prior_ = run.state.class_prior / run.state.class_prior.sum()
         self.status_, self.objective_path_, self.start_ = run.outcome, run.path, run.start
         counts, totals, _ = problem.e_step(run.state)
-        self.reliability_ = reliability_table(
-            evidence,
-            rows=problem.rows,
-            counts=counts,
-            totals=totals,
-            prior_accuracy=self.accuracy,
-            prior_strength=self.strength,
+        heard = problem.gathered(run.state)[0] if self.inference == "loo" else counts
+        tally = seen.counting(counts, totals, heard)
+        self._tally = tally if past is None else past + tally
+        self.reliability_ = table_of(
+            self._tally, prior_accuracy=self.accuracy, prior_strength=self.strength
         )
 
     def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:

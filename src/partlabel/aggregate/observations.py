@@ -1,11 +1,13 @@
 """Observations: the evidence as rows for the kernels, equal rows held once with a count."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from partlabel.aggregate.kernels import TINY, Pass
 from partlabel.aggregate.prior import Prior, possible
 from partlabel.evidence import Evidence
 
@@ -58,24 +60,27 @@ class Observations:
         votes, (sets, which) = evidence.votes, possible(evidence, prior)
         if votes is None:
             empty = np.zeros(len(evidence) + 1, dtype=np.int64)
-            return cls._distinct(empty, np.zeros(0, dtype=np.int32), which, sets)
+            return cls.distinct(empty, np.zeros(0, dtype=np.int32), which, sets)
         if collapse is None:
             n = min(SAMPLE, len(evidence))
-            first, _ = _distinct_rows(votes.indptr[: n + 1], votes.symbol, which[:n])
+            first, _ = _distinct_rows(votes.indptr[: n + 1], votes.symbol, which[:n], np.ones(n))
             collapse = len(first) < PAYS_BELOW * n
         if collapse:
-            return cls._distinct(votes.indptr, votes.symbol, which, sets)
+            return cls.distinct(votes.indptr, votes.symbol, which, sets)
         return cls(votes.indptr, votes.symbol, np.ones(len(evidence)), which, sets)
 
     @classmethod
-    def _distinct(
+    def distinct(
         cls,
         indptr: NDArray[np.int64],
         symbol: NDArray[np.int32],
         which: NDArray[np.int32],
         sets: NDArray[np.float64],
+        weight: NDArray[np.float64] | None = None,
     ) -> "Observations":
-        first, weight = _distinct_rows(indptr, symbol, which)
+        """Hold equal rows once, with their weights added up; each weighs 1 where none is given."""
+        weight = np.ones(len(which)) if weight is None else weight
+        first, weight = _distinct_rows(indptr, symbol, which, weight)
         counts = np.diff(indptr)[first]
         bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], counts)
@@ -87,6 +92,21 @@ class Observations:
             sets=sets,
         )
 
+    def passed(
+        self,
+        kernel: Callable[..., Pass],
+        class_prior: NDArray[np.float64],
+        table: NDArray[np.float64],
+    ) -> Pass:
+        """What one pass over the rows gathers: `expected_counts` or `peer_counts` of kernels.
+
+        `class_prior` is (n_states,) and `table` (n_symbols, n_states), each class having as many
+        states, one after the other.
+        """
+        start = self.sets.repeat(len(class_prior) // self.sets.shape[1], axis=1) * class_prior
+        rows = (self.indptr, self.symbol, self.weight, self.which)
+        return kernel(*rows, start, np.maximum(table, TINY))
+
     @property
     def n_items(self) -> float:
         """How many items the rows stand for."""
@@ -95,9 +115,12 @@ class Observations:
 
 @njit(cache=True)
 def _distinct_rows(
-    indptr: NDArray[np.int64], symbol: NDArray[np.int32], which: NDArray[np.int32]
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    which: NDArray[np.int32],
+    weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give the first of each group of equal rows, and how many it has (an open hash table)."""
+    """Give the first of each group of equal rows, and their weight (an open hash table)."""
     size, n_groups = 1024, 0
     slot = np.full(size, -1, dtype=np.int64)
     first, items = np.empty(size // 2, dtype=np.int64), np.empty(size // 2)
@@ -106,9 +129,9 @@ def _distinct_rows(
         while slot[place] >= 0 and not _same(indptr, symbol, which, first[slot[place]], i):
             place = (place + 1) & (size - 1)
         if slot[place] >= 0:
-            items[slot[place]] += 1.0
+            items[slot[place]] += weight[i]
             continue
-        slot[place], first[n_groups], items[n_groups] = n_groups, i, 1.0
+        slot[place], first[n_groups], items[n_groups] = n_groups, i, weight[i]
         n_groups += 1
         if n_groups == len(first):  # half full: twice the room
             size *= 2

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.tally import Tally
 from partlabel.evidence import Evidence, Votes
@@ -74,12 +75,12 @@ def reliability_table(
     votes = evidence.votes
     if votes is None:
         return _frame({})
-    if counts is not None and totals is not None:
-        tally = Tally.of(evidence, votes, rows or Observations.of(evidence), counts, totals)
-    elif beliefs is not None:
-        tally = Tally.under(evidence, votes, beliefs)
-    else:
-        raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
+    if counts is None or totals is None:
+        if beliefs is None:
+            raise TypeError("`reliability_table` needs `beliefs`, or `counts` and `totals`.")
+        counts = counts_under(votes.indptr, votes.symbol, beliefs, len(votes.vocabulary))
+        totals = beliefs.sum(axis=0)
+    tally = Tally.of(evidence, votes, rows or Observations.of(evidence)).counting(counts, totals)
     return table_of(
         tally, prior_accuracy=prior_accuracy, prior_strength=prior_strength, spread=spread
     )

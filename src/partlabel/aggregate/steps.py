@@ -31,8 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
-from partlabel.aggregate.kernels import TINY, expected_counts, peer_counts
+from partlabel.aggregate.kernels import Pass, expected_counts, peer_counts
 from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.shards import Shards
 from partlabel.channels import Tying
 
 Inference = Literal["em", "vb", "loo"]
@@ -65,22 +66,24 @@ class Parameters:
 class Problem:
     """What is iterated: rows, which parameters there are, and their pseudo-votes."""
 
-    rows: Observations
+    rows: Observations | Shards
     tying: Tying
     pseudo_votes: NDArray[np.float64]
     pseudo_items: NDArray[np.float64] | None  # None: the class prior is given
     inference: Inference = "em"
 
-    def e_step(self, at: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def e_step(self, at: Parameters) -> Pass:
         """Expected counts, class totals and log-likelihood at some parameters."""
-        return expected_counts(*self._passed(at))
+        return self.rows.passed(expected_counts, at.class_prior, at.table)
+
+    def gathered(self, at: Parameters) -> Pass:
+        """As `e_step`, with the counts that the M-step takes."""
+        kernel = peer_counts if self.inference == "loo" else expected_counts
+        return self.rows.passed(kernel, at.class_prior, at.table)
 
     def step(self, at: Parameters) -> tuple[Parameters, float]:
         """One step, and the objective where it started."""
-        if self.inference == "loo":
-            counts, totals, objective = peer_counts(*self._passed(at))
-        else:
-            counts, totals, objective = self.e_step(at)
+        counts, totals, objective = self.gathered(at)
         return self.m_step(counts, totals, at), objective + at.bonus
 
     def m_step(
@@ -116,11 +119,6 @@ class Problem:
             bonus -= _divergence(items, self.pseudo_items, log_prior, one)
             prior = np.exp(log_prior)
         return Parameters(self.tying.table(np.exp(log_theta)), prior, bonus, mean)
-
-    def _passed(self, at: Parameters) -> tuple:  # type: ignore[type-arg]  # a kernel's arguments
-        rows, table = self.rows, np.maximum(at.table, TINY)
-        start = rows.sets * at.class_prior
-        return rows.indptr, rows.symbol, rows.weight, rows.which, start, table
 
 
 def far(one: Parameters, two: Parameters) -> float:

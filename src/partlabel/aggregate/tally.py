@@ -1,11 +1,12 @@
 """Tally: what a pass over evidence adds up about its sources; tallies of batches can be added."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partlabel.aggregate.kernels import counts_under, overlaps_and_conflicts
+from partlabel.aggregate.kernels import overlaps_and_conflicts
 from partlabel.aggregate.observations import Observations
 from partlabel.evidence import Evidence, Vocabulary, Votes
 
@@ -19,6 +20,8 @@ class Tally:
     vocabulary : Vocabulary
     counts : (n_symbols, n_classes) float
         Expected number of votes with this word about items of this class.
+    heard : (n_symbols, n_classes) float
+        The same as an M-step takes them: each vote weighed, where a model weighs votes.
     totals : (n_classes,) float
         Expected number of items of each class.
     overlap, conflict : (n_sources,) float
@@ -29,6 +32,7 @@ class Tally:
 
     vocabulary: Vocabulary
     counts: NDArray[np.float64]
+    heard: NDArray[np.float64]
     totals: NDArray[np.float64]
     overlap: NDArray[np.float64]
     conflict: NDArray[np.float64]
@@ -36,73 +40,62 @@ class Tally:
     gold_right: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls,
-        evidence: Evidence,
-        votes: Votes,
-        rows: Observations,
+    def of(cls, evidence: Evidence, votes: Votes, rows: Observations) -> "Tally":
+        """Add up what needs no belief: overlaps, conflicts, votes on gold; the counts are zero.
+
+        `votes` are those of the evidence; `rows` are the same.
+        """
+        none = np.zeros((len(votes.vocabulary), len(votes.labels)))
+        return cls(
+            votes.vocabulary, none, none, none[0], *_beside(rows, votes), *_on_gold(evidence, votes)
+        )
+
+    def counting(
+        self,
         counts: NDArray[np.float64],
         totals: NDArray[np.float64],
+        heard: NDArray[np.float64] | None = None,
     ) -> "Tally":
-        """Add up evidence, whose `votes` are also given as `rows`, with its expected counts."""
-        overlap, conflict = _beside(rows, votes)
-        gold_votes, gold_right = _on_gold(evidence, votes)
-        return cls(votes.vocabulary, counts, totals, overlap, conflict, gold_votes, gold_right)
-
-    @classmethod
-    def under(cls, evidence: Evidence, votes: Votes, beliefs: NDArray[np.float64]) -> "Tally":
-        """Add up evidence under beliefs (n_items, n_classes)."""
-        counts = counts_under(votes.indptr, votes.symbol, beliefs, len(votes.vocabulary))
-        return cls.of(evidence, votes, Observations.of(evidence), counts, beliefs.sum(axis=0))
+        """Give the same tally with expected counts."""
+        return replace(self, counts=counts, totals=totals, heard=counts if heard is None else heard)
 
     def __add__(self, other: "Tally") -> "Tally":
         vocabulary = self.vocabulary.union(other.vocabulary)
         one, two = self.in_vocabulary(vocabulary), other.in_vocabulary(vocabulary)
-        return Tally(
-            vocabulary,
-            one.counts + two.counts,
-            one.totals + two.totals,
-            one.overlap + two.overlap,
-            one.conflict + two.conflict,
-            one.gold_votes + two.gold_votes,
-            one.gold_right + two.gold_right,
-        )
+        sums = (a + b for a, b in zip(one._arrays(), two._arrays(), strict=True))
+        return Tally(vocabulary, *sums)
 
     def __mul__(self, weight: float) -> "Tally":
-        return Tally(
-            self.vocabulary,
-            self.counts * weight,
-            self.totals * weight,
-            self.overlap * weight,
-            self.conflict * weight,
-            self.gold_votes * weight,
-            self.gold_right * weight,
-        )
+        return Tally(self.vocabulary, *(values * weight for values in self._arrays()))
 
     def in_vocabulary(self, vocabulary: Vocabulary) -> "Tally":
         """Give the same tally in a vocabulary that has all its words, and maybe more."""
         if self.vocabulary.same_as(vocabulary):
             return self
         place = {name: j for j, name in enumerate(vocabulary.sources)}
-        own = np.array([place[name] for name in self.vocabulary.sources], dtype=np.int64)
-        symbols = self.vocabulary.symbols_in(vocabulary, np.arange(len(self.vocabulary)))
-
-        def of_sources(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            wider = np.zeros(len(vocabulary.sources))
-            wider[own] = values
-            return wider
-
-        counts = np.zeros((len(vocabulary), self.counts.shape[1]))
-        counts[symbols] = self.counts
-        return replace(
-            self,
-            vocabulary=vocabulary,
-            counts=counts,
-            overlap=of_sources(self.overlap),
-            conflict=of_sources(self.conflict),
-            gold_votes=of_sources(self.gold_votes),
-            gold_right=of_sources(self.gold_right),
+        source = np.array([place[name] for name in self.vocabulary.sources], dtype=np.int64)
+        symbol = self.vocabulary.symbols_in(vocabulary, np.arange(len(self.vocabulary)))
+        counts, heard, totals, *of_sources = self._arrays()
+        return Tally(
+            vocabulary,
+            _placed(counts, symbol, len(vocabulary)),
+            _placed(heard, symbol, len(vocabulary)),
+            totals,
+            *(_placed(values, source, len(vocabulary.sources)) for values in of_sources),
         )
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        seen = (self.overlap, self.conflict, self.gold_votes, self.gold_right)
+        return self.counts, self.heard, self.totals, *seen
+
+
+def _placed(
+    values: NDArray[np.float64], rows: NDArray[np.integer[Any]], n_rows: int
+) -> NDArray[np.float64]:
+    """Put rows into their places in a table of more rows."""
+    wider = np.zeros((n_rows, *values.shape[1:]))
+    wider[rows] = values
+    return wider
 
 
 def _beside(rows: Observations, votes: Votes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
