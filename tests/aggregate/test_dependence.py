@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
@@ -15,6 +17,7 @@ from partlabel.aggregate import (
     merge_groups,
     speaks_selectively,
 )
+from partlabel.aggregate.agreement import _median
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence, Votes
@@ -384,3 +387,11 @@ def test_evidence_of_merged_votes_is_evidence() -> None:
     votes = votes_of(near_copies(1, 200)[0])
     merged = merge_groups(votes, [votes.sources[5:]])
     assert len(Evidence(votes=merged)) == 200
+
+
+@given(st.integers(0, 10_000))
+def test_the_compiled_median_is_that_of_numpy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=rng.integers(1, 60)).round(int(rng.integers(0, 3)))
+    n = int(rng.integers(1, len(values) + 1))
+    assert _median(values.copy(), n) == np.median(values[:n])

@@ -49,7 +49,7 @@ def passed(problem: Problem, at: Parameters) -> tuple:
         start = np.log(rows.sets * at.class_prior)
     return passed_over(
         rows.indptr, rows.symbol, rows.weight, rows.which, start,
-        words.source, words.holds, words.log_share, at.ability, at.log_easiness, 3,
+        words.source, words.holds, words.log_share, at.ability, at.log_easiness,
     )  # fmt: skip
 
 

@@ -41,7 +41,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import rel_entr
 
+from partlabel.aggregate.kernels import MOST_BLOCKS
 from partlabel.aggregate.observations import Observations
+from partlabel.compiled import in_blocks, read_only
 from partlabel.evidence import Vocabulary, Votes, as_evidence
 
 Floats = NDArray[np.float64]
@@ -163,7 +165,6 @@ def _ratio(terms: Floats) -> tuple[Any, Any]:
     return terms[0] / room, np.sqrt(terms[2]) / room
 
 
-@njit(cache=True)
 def _tetrads(
     a: Ints,
     b: Ints,
@@ -174,14 +175,36 @@ def _tetrads(
 ) -> tuple[Floats, Floats]:
     """Median of the tetrads of each pair (eq. 2), and its upper limit; NaN where they are few."""
     middle, upper = np.full(len(a), np.nan), np.full(len(a), np.nan)
-    for pair in range(len(a)):
-        j, k = a[pair], b[pair]
-        parties, n = np.empty(THIRD_PARTIES, dtype=np.int64), 0
+    read = read_only(a, b, kappa, third, clear, order)
+    in_blocks(
+        lambda _, begin, end: _tetrads_of(begin, end, *(*read, middle, upper)),
+        len(a),
+        most=MOST_BLOCKS,
+        effort=len(a) * (len(order) + THIRD_PARTIES**2),
+    )
+    return middle, upper
+
+
+@njit(nogil=True, cache=True)
+def _tetrads_of(
+    begin: int,
+    end: int,
+    a: Ints,
+    b: Ints,
+    kappa: Floats,
+    third: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
+    order: Ints,
+    middle: Floats,
+    upper: Floats,
+) -> None:
+    parties, found = np.empty(THIRD_PARTIES, np.int64), np.empty(THIRD_PARTIES**2)
+    for pair in range(begin, end):
+        j, k, n, n_found, n_used = a[pair], b[pair], 0, 0, 0
         for party in order:
             if n < THIRD_PARTIES and third[j, party] and third[k, party]:
                 parties[n] = party
                 n += 1
-        found, n_found, n_used = np.empty(n * n), 0, 0
         for one in parties[:n]:
             before = n_found
             for two in parties[:n]:
@@ -190,12 +213,39 @@ def _tetrads(
                     n_found += 1
             n_used += n_found > before
         if n_found >= FEWEST_TETRADS:
-            median = np.median(found[:n_found])
-            away = np.median(np.abs(found[:n_found] - median))
-            error = MEDIAN_ERROR * away / np.sqrt(n_used)
+            median = _median(found, n_found)
+            for t in range(n_found):
+                found[t] = abs(found[t] - median)
+            error = MEDIAN_ERROR * _median(found, n_found) / np.sqrt(n_used)
             middle[pair] = min(max(median, 0.0), 1.0)
             upper[pair] = min(middle[pair] + UPPER * error, 1.0)
-    return middle, upper
+
+
+@njit(nogil=True, cache=True)
+def _median(values: Floats, n: int) -> float:
+    """Median of the first n values, which change places (numpy's takes a second to compile)."""
+    return 0.5 * (_ranked(values, n, (n - 1) // 2) + _ranked(values, n, n // 2))
+
+
+@njit(nogil=True, cache=True)
+def _ranked(values: Floats, n: int, rank: int) -> float:
+    """The value of a rank from 0 among the first n (Hoare's selection, Algorithm 65, CACM 1961)."""
+    low, high = 0, n - 1
+    while low < high:
+        pivot, i, j = values[rank], low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i, j = i + 1, j - 1
+        if j < rank:
+            low = i
+        if i > rank:
+            high = j
+    return float(values[rank])
 
 
 def words_said(votes: Votes) -> Floats:

@@ -17,15 +17,18 @@ variational methods, Statistics and Computing 2000), so that a step to its top c
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
+
+from partlabel.aggregate.kernels import MOST_BLOCKS, blocks
+from partlabel.compiled import in_blocks, read_only
 
 HALVINGS = 30
 AT_REST = 1e-6  # a row's easiness rests once it moves by less
 MOST_STEPS = 500
+EFFORT = 32  # of a vote, in additions: exponentials and logarithms
 
 
-@njit(parallel=True, cache=True)
 def passed_over(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -37,7 +40,6 @@ def passed_over(
     log_share: NDArray[np.float64],
     ability: NDArray[np.float64],
     log_easiness: NDArray[np.float64],
-    n_blocks: int,
 ) -> tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float
 ]:
@@ -50,35 +52,20 @@ def passed_over(
     (n_rows,) log easiness; (n_sources,) gradient and curvature in the abilities, without their
     prior; (n_classes,) expected class totals; the log-likelihood (nats).
     """
-    n_rows, n_classes, n_sources = len(which), start.shape[1], len(ability)
-    fresh = np.empty(n_rows)
-    gradient, curvature = np.zeros((n_blocks, n_sources)), np.zeros((n_blocks, n_sources))
-    totals, objective = np.zeros((n_blocks, n_classes)), np.zeros(n_blocks)
-    for block in prange(n_blocks):
-        belief = np.empty(n_classes)
-        for i in range(block * n_rows // n_blocks, (block + 1) * n_rows // n_blocks):
-            said, w = symbol[indptr[i] : indptr[i + 1]], weight[i]
-            belief[:] = start[which[i]]
-            objective[block] += w * _believed(
-                said, source, holds, log_share, ability, log_easiness[i], belief
-            )
-            right = _right(said, holds, belief)
-            skill = ability[source[said]]
-            fresh[i] = _climbed(skill, right, log_easiness[i])
-            easiness = np.exp(fresh[i])
-            for k in range(n_classes):
-                totals[block, k] += w * belief[k]
-            for v in range(len(said)):
-                x, j = skill[v] * easiness, source[said[v]]
-                gradient[block, j] += w * (right[v] - _sigmoid(x)) * easiness
-                bend = 0.25 if abs(x) < 1e-4 else np.tanh(x / 2) / (2 * x)
-                curvature[block, j] += w * bend * easiness * easiness
-    return (
-        fresh, gradient.sum(axis=0), curvature.sum(axis=0), totals.sum(axis=0), objective.sum(),
-    )  # fmt: skip
+    fresh, most = np.array(log_easiness), blocks(len(ability), 2)
+    sums = np.zeros((most, 2, len(ability)))
+    totals = np.zeros((most, start.shape[1]))
+    rows = read_only(indptr, symbol, which, start, source, holds, log_share, ability, weight)
+    objective = in_blocks(
+        lambda block, begin, end: _pass(begin, end, *(*rows, fresh, sums[block], totals[block])),
+        len(which),
+        most=most,
+        effort=EFFORT * len(symbol),
+    )
+    gradient, curvature = sums.sum(axis=0)
+    return fresh, gradient, curvature, totals.sum(axis=0), float(np.sum(objective))
 
 
-@njit(parallel=True, cache=True)
 def settled(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -90,92 +77,164 @@ def settled(
     ability: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Beliefs of each row and the log easiness at which EM on its own votes comes to rest."""
-    n_rows, n_classes = len(which), start.shape[1]
-    beliefs, log_easiness = np.empty((n_rows, n_classes)), np.zeros(n_rows)
-    for i in prange(n_rows):
-        said, belief = symbol[indptr[i] : indptr[i + 1]], beliefs[i]
-        skill = ability[source[said]]
-        for _ in range(MOST_STEPS):
-            belief[:] = start[which[i]]
-            _believed(said, source, holds, log_share, ability, log_easiness[i], belief)
-            before = log_easiness[i]
-            log_easiness[i] = _climbed(skill, _right(said, holds, belief), before)
-            if abs(log_easiness[i] - before) < AT_REST:
-                break
+    beliefs, log_easiness = np.empty((len(which), start.shape[1])), np.zeros(len(which))
+    rows = read_only(indptr, symbol, which, start, source, holds, log_share, ability)
+    in_blocks(
+        lambda _, begin, end: _settle(begin, end, *(*rows, beliefs, log_easiness)),
+        len(which),
+        most=MOST_BLOCKS,
+        effort=EFFORT * len(symbol),
+    )
     return beliefs, log_easiness
 
 
-@njit(cache=True)
+@njit(nogil=True, cache=True)
+def _pass(
+    begin: int,
+    end: int,
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    source: NDArray[np.int32],
+    holds: NDArray[np.bool_],
+    log_share: NDArray[np.float64],
+    ability: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    log_easiness: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    totals: NDArray[np.float64],
+) -> float:
+    """Step from `log_easiness`, in place; add up gradient and curvature in `sums`."""
+    belief, objective = np.empty(start.shape[1]), 0.0
+    skill, right = np.empty(len(source)), np.empty(len(source))
+    for i in range(begin, end):
+        first, last, w = indptr[i], indptr[i + 1], weight[i]
+        objective += w * _believed(
+            first, last, symbol, start[which[i]], source, holds, log_share, ability,
+            log_easiness[i], belief, skill, right,
+        )  # fmt: skip
+        log_easiness[i] = _climbed(last - first, skill, right, log_easiness[i])
+        easiness = np.exp(log_easiness[i])
+        for k in range(len(belief)):
+            totals[k] += w * belief[k]
+        for v in range(last - first):
+            x, j = skill[v] * easiness, source[symbol[first + v]]
+            sums[0, j] += w * (right[v] - _sigmoid(x)) * easiness
+            bend = 0.25 if abs(x) < 1e-4 else np.tanh(x / 2) / (2 * x)
+            sums[1, j] += w * bend * easiness * easiness
+    return objective
+
+
+@njit(nogil=True, cache=True)
+def _settle(
+    begin: int,
+    end: int,
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    which: NDArray[np.int32],
+    start: NDArray[np.float64],
+    source: NDArray[np.int32],
+    holds: NDArray[np.bool_],
+    log_share: NDArray[np.float64],
+    ability: NDArray[np.float64],
+    beliefs: NDArray[np.float64],
+    log_easiness: NDArray[np.float64],
+) -> None:
+    skill, right = np.empty(len(source)), np.empty(len(source))
+    for i in range(begin, end):
+        for _ in range(MOST_STEPS):
+            before = log_easiness[i]
+            _believed(
+                indptr[i], indptr[i + 1], symbol, start[which[i]], source, holds, log_share,
+                ability, before, beliefs[i], skill, right,
+            )  # fmt: skip
+            log_easiness[i] = _climbed(indptr[i + 1] - indptr[i], skill, right, before)
+            if abs(log_easiness[i] - before) < AT_REST:
+                break
+
+
+@njit(nogil=True, cache=True)
 def _believed(
-    said: NDArray[np.int32],
+    first: int,
+    last: int,
+    symbol: NDArray[np.int32],
+    start: NDArray[np.float64],
     source: NDArray[np.int32],
     holds: NDArray[np.bool_],
     log_share: NDArray[np.float64],
     ability: NDArray[np.float64],
     log_easiness: float,
     belief: NDArray[np.float64],
+    skill: NDArray[np.float64],
+    right: NDArray[np.float64],
 ) -> float:
-    """Turn a row's log prior into its belief; give its log-likelihood."""
-    n_classes, easiness = len(belief), np.exp(log_easiness)
-    for s in said:
-        x = ability[source[s]] * easiness
-        if_right, if_wrong = _log_sigmoid(x), _log_sigmoid(-x)
+    """Write a row's belief, each vote's skill and the belief that it is right.
+
+    Gives the row's log-likelihood.
+    """
+    easiness, n_classes = np.exp(log_easiness), len(belief)
+    for k in range(n_classes):
+        belief[k] = start[k]
+    for v in range(last - first):
+        s = symbol[first + v]
+        skill[v] = ability[source[s]]
+        x = skill[v] * easiness
+        if_right = _log_sigmoid(x)
+        if_wrong = if_right - x
         for k in range(n_classes):
             belief[k] += log_share[s, k] + (if_right if holds[s, k] else if_wrong)
-    top, norm = belief.max(), 0.0
+    top, norm = -np.inf, 0.0
+    for k in range(n_classes):
+        top = max(top, belief[k])
     for k in range(n_classes):
         belief[k] = np.exp(belief[k] - top)
         norm += belief[k]
     for k in range(n_classes):
         belief[k] /= norm
+    for v in range(last - first):
+        s, right[v] = symbol[first + v], 0.0
+        for k in range(n_classes):
+            right[v] += belief[k] if holds[s, k] else 0.0
     return float(top + np.log(norm))
 
 
-@njit(cache=True)
-def _right(
-    said: NDArray[np.int32], holds: NDArray[np.bool_], belief: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n_votes,) Belief that each vote of a row is right."""
-    right = np.zeros(len(said))
-    for v in range(len(said)):
-        for k in range(len(belief)):
-            if holds[said[v], k]:
-                right[v] += belief[k]
-    return right
-
-
-@njit(cache=True)
-def _climbed(skill: NDArray[np.float64], right: NDArray[np.float64], log_easiness: float) -> float:
+@njit(nogil=True, cache=True)
+def _climbed(
+    n: int, skill: NDArray[np.float64], right: NDArray[np.float64], log_easiness: float
+) -> float:
     """A log easiness at which the row's expected objective is no lower: a damped Newton step."""
     slope, bend, easiness = -log_easiness, 1.0, np.exp(log_easiness)
-    for v in range(len(skill)):
+    for v in range(n):
         x = skill[v] * easiness
         p = _sigmoid(x)
         slope += (right[v] - p) * x
         bend += p * (1.0 - p) * x * x + abs((right[v] - p) * x)
-    here, step = _expected(skill, right, log_easiness), slope / bend
+    here, step = _expected(n, skill, right, log_easiness), slope / bend
     for _ in range(HALVINGS):
-        if _expected(skill, right, log_easiness + step) >= here:
+        if _expected(n, skill, right, log_easiness + step) >= here:
             return float(log_easiness + step)
         step /= 2
     return log_easiness
 
 
-@njit(cache=True)
-def _expected(skill: NDArray[np.float64], right: NDArray[np.float64], log_easiness: float) -> float:
+@njit(nogil=True, cache=True)
+def _expected(
+    n: int, skill: NDArray[np.float64], right: NDArray[np.float64], log_easiness: float
+) -> float:
     """What depends on a row's easiness in the expected objective."""
     value, easiness = -0.5 * log_easiness * log_easiness, np.exp(log_easiness)
-    for v in range(len(skill)):
+    for v in range(n):
         x = skill[v] * easiness
-        value += right[v] * _log_sigmoid(x) + (1.0 - right[v]) * _log_sigmoid(-x)
+        value += _log_sigmoid(x) - (1.0 - right[v]) * x
     return float(value)
 
 
-@njit(cache=True)
+@njit(nogil=True, cache=True)
 def _sigmoid(x: float) -> float:
-    return float(np.exp(_log_sigmoid(x)))
+    return float(1.0 / (1.0 + np.exp(-x)))
 
 
-@njit(cache=True)
+@njit(nogil=True, cache=True)
 def _log_sigmoid(x: float) -> float:
     return float(min(x, 0.0) - np.log1p(np.exp(-abs(x))))

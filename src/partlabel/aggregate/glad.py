@@ -31,7 +31,6 @@ from sklearn.exceptions import ConvergenceWarning
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.easiness import passed_over, settled
 from partlabel.aggregate.em import Outcome, run_em
-from partlabel.aggregate.kernels import blocks
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table
@@ -82,7 +81,7 @@ class Problem:
         log_easiness, gradient, curvature, totals, objective = passed_over(
             rows.indptr, rows.symbol, rows.weight, rows.which,
             _log(rows.sets * at.class_prior), words.source, words.holds, words.log_share,
-            at.ability, at.log_easiness, blocks(len(at.ability), 1),
+            at.ability, at.log_easiness,
         )  # fmt: skip
         ability = at.ability + (gradient - (at.ability - 1.0)) / (curvature + 1.0)
         fresh = Parameters(ability, log_easiness, self.prior.updated(totals))

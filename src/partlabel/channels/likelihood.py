@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from partlabel.channels.confusion import Confusion
+from partlabel.compiled import in_blocks, read_only
 from partlabel.errors import InputError, rows_named
 from partlabel.evidence import Evidence, as_evidence
 
 CHUNK = 65_536
+MOST_BLOCKS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +146,6 @@ def _log(table: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(np.log(table.astype(np.float64)))
 
 
-@njit(parallel=True, cache=True)
 def add_votes(
     indptr: NDArray[np.int64],
     symbol: NDArray[np.int32],
@@ -152,7 +153,26 @@ def add_votes(
     out: NDArray[np.float64],
 ) -> None:
     """Add the row of `table` for each word that is said about item ``i`` to ``out[i]``."""
-    for i in prange(len(indptr) - 1):
+    rows = read_only(indptr, symbol, table)
+    in_blocks(
+        lambda _, begin, end: _add_votes(begin, end, *(*rows, out)),
+        len(out),
+        most=MOST_BLOCKS,
+        effort=len(symbol) * out.shape[1],
+    )
+
+
+@njit(nogil=True, cache=True)
+def _add_votes(
+    begin: int,
+    end: int,
+    indptr: NDArray[np.int64],
+    symbol: NDArray[np.int32],
+    table: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    for i in range(begin, end):
         for v in range(indptr[i], indptr[i + 1]):
+            s = symbol[v]
             for k in range(out.shape[1]):
-                out[i, k] += table[symbol[v], k]
+                out[i, k] += table[s, k]
