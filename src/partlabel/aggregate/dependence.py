@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom, false_discovery_control
 
 from partlabel.aggregate.agreement import TINY, agreement, information_given, words_said
+from partlabel.aggregate.habits import speaks_selectively
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import ClassSets, Vocabulary, Votes
@@ -17,35 +18,7 @@ from partlabel.evidence.readers import indptr_of
 
 Ints = NDArray[np.int64]
 
-ENOUGH_VOTES = 5
-BY_CHANCE = 0.05  # that all votes of a source are the same
 PASSES = 2
-
-
-def speaks_selectively(votes: Votes) -> bool:
-    """Tell whether silence is an answer: whether most sources only ever say one word.
-
-    So do labelling rules, which keep silent about the other classes. Crowd workers say every class,
-    and their silence means that they weren't asked. A source counts if it has at least five votes,
-    too many to be all the same by chance, given how often each word is said.
-
-    Examples
-    --------
-    >>> from partlabel.labels import LabelSpace
-    >>> rules = [[0, -1], [-1, 1]] * 10
-    >>> speaks_selectively(Votes.from_matrix(rules, LabelSpace(["ham", "spam"])))
-    True
-    """
-    # copies count once: equal sources have equal sums of numbers that stand for the items
-    number = np.random.default_rng(0).random(len(votes))[votes.item]
-    mark = np.bincount(votes.source, weights=number, minlength=votes.n_sources)
-    said = np.unique(np.column_stack([words_said(votes), mark]), axis=0)[:, :-1]
-    n = said.sum(axis=1)
-    share = said.sum(axis=0) / max(n.sum(), 1.0)
-    all_the_same = (share ** n[:, None]).sum(axis=1)
-    telling = (n >= ENOUGH_VOTES) & ((all_the_same < BY_CHANCE) | (share.max() == 1))
-    one_word = (said[telling] > 0).sum(axis=1) == 1
-    return 2 * int(one_word.sum()) > len(one_word)
 
 
 def dependent_pairs(

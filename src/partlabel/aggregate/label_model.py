@@ -5,18 +5,21 @@ is right: EM prefers whatever makes the sources look consistent. What does show 
 is what kind of sources they are, and averaging models that fail differently is better than the best
 of them, and better calibrated:
 
-- *Crowds*, whose sources say every class: the mean belief of Dawid-Skene with full and with single
-  accuracies, of copy-or-spam (MACE), each with an even and with a learnt class prior, and of a vote
-  weighted by skill.
+- *Crowds*, whose sources say every class: the mean belief of models of how sources confuse classes
+  (Dawid-Skene, copy-or-spam), and of models with a single accuracy per source (one-coin, a vote
+  weighted by skill), each with an even and with a learnt class balance. The less sources differ in
+  the classes that they favour (`differing_favours`), the more the single accuracies weigh: then
+  confusion tables mostly learn what nothing in the votes can tell from another class balance.
 - *Rules*, most of which only ever say one class: the class balance can't be learnt from them, and
   EM takes a rule's own echo for agreement. So: Dawid-Skene in which each source is judged by the
-  others, with full and with per-class accuracies, and the majority, averaged as logarithms.
+  others, with full and with per-class accuracies and several priors, and the majority, averaged as
+  logarithms.
 
-Gold, where there is some, corrects the balance and the sharpness of the result (`GoldCalibration`).
+Gold, where there is some, corrects the result: its balance, its sharpness, and the weight of each
+source's words (`GoldCalibration`).
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,41 +29,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.calibrate import GoldCalibration
-from partlabel.aggregate.dawid_skene import DawidSkene, confusion_under
-from partlabel.aggregate.dependence import (
-    dependent_groups,
-    dependent_pairs,
-    merge_groups,
-    speaks_selectively,
-)
+from partlabel.aggregate.dawid_skene import confusion_under
+from partlabel.aggregate.dependence import dependent_groups, dependent_pairs, merge_groups
+from partlabel.aggregate.habits import speaks_selectively
 from partlabel.aggregate.kernels import counts_under
-from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
+from partlabel.aggregate.panel import DOUBT, SINGLE_ACCURACIES, panel_for
 from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table, shares_right
 from partlabel.aggregate.settings import check_positive, votes_of
-from partlabel.aggregate.weighted_vote import WeightedVote
 from partlabel.channels import Confusion
-from partlabel.evidence import Evidence, Vocabulary
+from partlabel.evidence import Evidence, Vocabulary, Votes
 
 FLOOR = 0.01  # of a belief before its logarithm is averaged: no member has a veto
-
-CROWD: dict[str, Callable[[], Aggregator]] = {
-    "Dawid-Skene": lambda: DawidSkene(strength=2.0),
-    "Dawid-Skene, learnt balance": lambda: DawidSkene(strength=1.0, class_prior="learnt"),
-    "one accuracy per source": lambda: DawidSkene(tying="one"),
-    "one accuracy per source, learnt balance": lambda: DawidSkene(
-        tying="one", class_prior="learnt"
-    ),
-    "copy or spam": MACE,
-    "copy or spam, learnt balance": lambda: MACE(class_prior="learnt"),
-    "vote weighted by skill": lambda: WeightedVote(n_rounds=5),
-}
-RULES: dict[str, Callable[[], Aggregator]] = {
-    "judged by the others": lambda: DawidSkene(inference="loo"),
-    "judged by the others, per class": lambda: DawidSkene(inference="loo", tying="class"),
-    "majority": MajorityVote,
-}
 
 
 class LabelModel(Aggregator):
@@ -85,6 +66,8 @@ class LabelModel(Aggregator):
         What the sources are like.
     members_ : dict of name to label model
         The fitted models that are averaged.
+    weights_ : dict of name to float
+        Their weights in the average.
     copies_ : list of tuples of source names
         Groups that count as one source.
     calibration_ : GoldCalibration or None
@@ -113,6 +96,7 @@ class LabelModel(Aggregator):
     choice_: str
     kind_: Literal["crowd", "rules"]
     members_: dict[str, Aggregator]
+    weights_: dict[str, float]
     copies_: list[tuple[str, ...]]
     calibration_: GoldCalibration | None
     vocabulary_: Vocabulary
@@ -130,9 +114,9 @@ class LabelModel(Aggregator):
         )
         self.kind_ = "rules" if speaks_selectively(votes) else "crowd"
         blind = self._blind(evidence)
-        self.members_ = {
-            name: make() for name, make in (RULES if self.kind_ == "rules" else CROWD).items()
-        }
+        self._words = votes_of(blind).vocabulary
+        makers, self.weights_ = panel_for(self.kind_, votes)
+        self.members_ = {name: make() for name, make in makers.items()}
         with warnings.catch_warnings():
             # one member short of its optimum moves the average little; it keeps its status
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -140,16 +124,16 @@ class LabelModel(Aggregator):
                 member.fit(blind, prior)
         opinions = self._opinions(blind, prior)
         pooled = self._pooled(opinions)
-        self.calibration_ = self._calibrated(evidence, pooled)
-        beliefs = self._settled(evidence, pooled, prior)
-        settled = [self._settled(evidence, opinion, prior) for opinion in opinions]
+        self.calibration_ = self._calibrated(evidence, blind, pooled)
+        beliefs = self._settled(evidence, blind, pooled, prior)
+        settled = [self._settled(evidence, blind, opinion, prior) for opinion in opinions]
         spread = _spread(evidence, settled)
         self.reliability_ = reliability_table(evidence, beliefs, spread=spread)
-        self.choice_ = self._account(evidence, prior)
+        self.choice_ = self._account(evidence, pooled, prior)
 
     def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
-        pooled = self._pooled(self._opinions(self._blind(evidence), prior))
-        return self._settled(evidence, pooled, prior)
+        blind = self._blind(evidence)
+        return self._settled(evidence, blind, self._pooled(self._opinions(blind, prior)), prior)
 
     def confusion_given(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> Confusion | None:
         """Give the channel of a crowd's votes that beliefs from elsewhere speak for: one M-step.
@@ -176,27 +160,31 @@ class LabelModel(Aggregator):
         return [np.asarray(probs, dtype=np.float64) for probs in believed]
 
     def _pooled(self, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        weights = list(self.weights_.values())
         if self.kind_ == "crowd":
-            return np.asarray(np.mean(opinions, axis=0))
-        pooled = np.exp(np.mean([np.log(np.maximum(p, FLOOR)) for p in opinions], axis=0))
+            return np.asarray(np.average(opinions, axis=0, weights=weights))
+        logs = [np.log(np.maximum(opinion, FLOOR)) for opinion in opinions]
+        pooled = np.exp(np.average(logs, axis=0, weights=weights))
         return np.asarray(pooled / pooled.sum(axis=1, keepdims=True))
 
     def _calibrated(
-        self, evidence: Evidence, pooled: NDArray[np.float64]
+        self, evidence: Evidence, blind: Evidence, pooled: NDArray[np.float64]
     ) -> GoldCalibration | None:
         gold = evidence.gold
         if gold is None or not gold.exact.any():
             return None
+        rows = np.flatnonzero(gold.exact)
+        votes = votes_of(blind).select(rows)
         return GoldCalibration.fit(
-            pooled[gold.exact], gold.codes()[gold.exact], precision=self.gold_precision
+            pooled[rows], gold.codes()[rows], votes, precision=self.gold_precision
         )
 
     def _settled(
-        self, evidence: Evidence, probs: NDArray[np.float64], prior: Prior = None
+        self, evidence: Evidence, blind: Evidence, probs: NDArray[np.float64], prior: Prior
     ) -> NDArray[np.float64]:
         """Beliefs corrected by gold, within what gold, candidates and the prior leave possible."""
         if self.calibration_ is not None:
-            probs = self.calibration_.apply(probs)
+            probs = self.calibration_.apply(probs, self._as_learnt(votes_of(blind)))
         table, which = possible(evidence, prior)
         before = table[which]
         within = probs * (before > 0)
@@ -205,13 +193,19 @@ class LabelModel(Aggregator):
         settled = within / np.maximum(total, np.finfo(float).tiny)
         return np.asarray(np.where(total > 0, settled, unheard))
 
-    def _account(self, evidence: Evidence, prior: Prior) -> str:
-        said = {
-            "rules": "Most sources only ever say one class, so the class balance is taken as even "
-            "and each source is judged by the others",
-            "crowd": "Most sources say several classes, so their confusions are learnt, with an "
-            "even and with a learnt class balance",
-        }[self.kind_]
+    def _account(self, evidence: Evidence, pooled: NDArray[np.float64], prior: Prior) -> str:
+        if self.kind_ == "rules":
+            said = (
+                "Most sources only ever say one class, so the class balance is taken as even and "
+                "each source is judged by the others"
+            )
+        else:
+            single = sum(self.weights_[name] for name in SINGLE_ACCURACIES) / (1.0 - DOUBT)
+            said = (
+                "Most sources say several classes, so the class balance is learnt beside an even "
+                "one; by how sources differ in the classes that they favour, a single accuracy "
+                f"per source weighs {single:.0%} and confusion tables {1 - single:.0%}"
+            )
         parts = [f"{said}; the beliefs average {len(self.members_)} label models."]
         if prior is not None:
             parts.append("The prior of each item takes the place of the class balance.")
@@ -220,24 +214,28 @@ class LabelModel(Aggregator):
             more = f" and {len(self.copies_) - 3} more" if len(self.copies_) > 3 else ""
             parts.append(f"Sources that copy each other count as one: {groups}{more}.")
         if self.calibration_ is not None:
-            parts.append(self._against_majority(evidence, prior))
+            parts.append(_against_majority(evidence, pooled))
         return " ".join(parts)
 
-    def _against_majority(self, evidence: Evidence, prior: Prior) -> str:
-        """Compare with majority vote where gold allows it."""
-        gold, calibration = evidence.gold, self.calibration_
-        assert gold is not None
-        assert calibration is not None
-        rows = np.flatnonzero(gold.exact)
-        hidden = evidence.without("gold").select(rows)
-        truth = gold.codes()[rows]
-        mine = _hits(self._believe(hidden, None if prior is None else prior[rows]), truth)
-        votes = _hits(MajorityVote().fit_aggregate(hidden).probs, truth)
-        worse = " Majority vote does better there: look at the sources." if votes > mine else ""
-        return (
-            f"{len(rows)} gold labels corrected the balance and sharpness; on these, the beliefs "
-            f"without them are right in {mine:.0%}, majority vote in {votes:.0%}.{worse}"
-        )
+    def _as_learnt(self, votes: Votes) -> Votes:
+        """The votes in the words that were there in `fit`, copies merged."""
+        return votes.in_vocabulary(self._words)
+
+
+def _against_majority(evidence: Evidence, pooled: NDArray[np.float64]) -> str:
+    """Compare with majority vote where gold allows it, before gold has corrected anything."""
+    gold = evidence.gold
+    assert gold is not None
+    rows = np.flatnonzero(gold.exact)
+    truth = gold.codes()[rows]
+    mine = _hits(pooled[rows], truth)
+    votes = _hits(MajorityVote().fit_aggregate(evidence.without("gold").select(rows)).probs, truth)
+    worse = " Majority vote does better there: look at the sources." if votes > mine else ""
+    return (
+        f"{len(rows)} gold labels corrected the balance, the sharpness and the weight of each "
+        f"source's words; on these, the beliefs without them are right in {mine:.0%}, majority "
+        f"vote in {votes:.0%}.{worse}"
+    )
 
 
 def _hits(probs: NDArray[np.floating[Any]], truth: NDArray[np.int32]) -> float:

@@ -7,6 +7,7 @@ from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.channels import add_votes
+from partlabel.errors import InputError
 from partlabel.evidence import Evidence, Vocabulary, Votes
 
 
@@ -18,6 +19,12 @@ class MajorityVote(Aggregator):
     A vote for a set is split evenly over its classes; classes that gold or candidates rule out are
     struck; where nothing is left, the classes that are possible share evenly. With a prior of its
     own for each item, the shares are multiplied by it, and it stays where nothing is left of them.
+
+    Parameters
+    ----------
+    pseudo_votes : float, default 0.0
+        Votes that every class has to begin with, so that three votes out of three are no certainty
+        (1.0: Laplace's rule of succession).
 
     Attributes
     ----------
@@ -35,13 +42,18 @@ class MajorityVote(Aggregator):
            [0.  , 1.  ]])
     """
 
+    def __init__(self, *, pseudo_votes: float = 0.0) -> None:
+        self.pseudo_votes = pseudo_votes
+
     def _learn(self, evidence: Evidence, prior: Prior) -> None:
+        if not self.pseudo_votes >= 0.0:
+            raise InputError(f"`pseudo_votes` must be at least 0; got {self.pseudo_votes}.")
         self.reliability_ = reliability_table(evidence, self._believe(evidence, prior))
 
     def _believe(self, evidence: Evidence, prior: Prior) -> NDArray[np.float64]:
         votes = evidence.votes
         worth = None if votes is None else split_evenly(votes.vocabulary)
-        return shares(evidence, votes, worth, prior)
+        return shares(evidence, votes, worth, prior, pseudo_votes=self.pseudo_votes)
 
 
 def split_evenly(vocabulary: Vocabulary) -> NDArray[np.float64]:
@@ -51,7 +63,12 @@ def split_evenly(vocabulary: Vocabulary) -> NDArray[np.float64]:
 
 
 def shares(
-    evidence: Evidence, votes: Votes | None, worth: NDArray[np.float64] | None, prior: Prior = None
+    evidence: Evidence,
+    votes: Votes | None,
+    worth: NDArray[np.float64] | None,
+    prior: Prior = None,
+    *,
+    pseudo_votes: float = 0.0,
 ) -> NDArray[np.float64]:
     """(n_items, n_classes) Shares of the votes, within what gold and candidates leave possible.
 
@@ -63,10 +80,12 @@ def shares(
         What each word gives to each class.
     prior : (n_items, n_classes) float or None
         What the shares are multiplied by, and what is believed without them.
+    pseudo_votes : float
+        What each class has to begin with.
     """
     table, which = possible(evidence, prior)
     before = table[which]
-    given = np.zeros_like(before)
+    given = np.full_like(before, pseudo_votes)
     if votes is not None and worth is not None:
         add_votes(votes.indptr, votes.symbol, worth, given)
     given *= before
