@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -92,7 +93,7 @@ def test_beliefs_and_likelihood_agree_with_enumeration(seed: int) -> None:
     np.testing.assert_allclose(model.aggregate(evidence).probs, expected, rtol=0, atol=1e-9)
     problem = model._problem(evidence, evidence.votes)
     probs = model.confusion_.probs
-    at = Parameters(probs, model.class_prior_, bonus=0.0, mean=probs)
+    at = replace(problem.parameters(problem.pseudo_votes, model.class_prior_), table=probs)
     assert problem.e_step(at)[2] == pytest.approx(total, abs=1e-9)
 
 
@@ -313,7 +314,7 @@ def test_averaging_over_tables_spares_probability_for_what_is_not_known() -> Non
     matrix[3:, 3] = -1  # three votes of the last one
     model = DawidSkene(inference="vb", strength=1.0, **QUICK).fit(Votes.from_matrix(matrix, LABELS))
     np.testing.assert_allclose(model.confusion_.probs[9:].sum(axis=0), 1.0)
-    kept = model._working.probs.reshape(4, 3, 3).sum(axis=1)
+    kept = model._states.channel.probs.reshape(4, 3, 3).sum(axis=1)
     assert (kept < 1.0).all()
     assert kept[3].max() < kept[:3].min()
 
@@ -391,7 +392,7 @@ def test_keeps_scikit_learns_promises() -> None:
         ({"max_iter": 0}, "`max_iter` must be at least 1; got 0"),
         (
             {"class_prior": "flat"},
-            "`class_prior` must be 'uniform', 'learnt' or an array; got 'flat'",
+            "`class_prior` must be 'uniform', 'learnt', 'auto' or an array; got 'flat'",
         ),
         ({"class_prior": [0.5, 0.5]}, "must be 3 positive shares that add up to 1"),
     ],

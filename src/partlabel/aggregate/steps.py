@@ -24,6 +24,7 @@ vote*, and each of its votes counts by how much that belief knows,
 :math:`1 - H(b_{-j}) / \log K`. It is a fixed-point iteration without an objective.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +34,9 @@ from scipy.special import digamma, gammaln
 
 from partlabel.aggregate.kernels import Pass, expected_counts, peer_counts
 from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.pool import Pool
 from partlabel.aggregate.shards import Shards
+from partlabel.aggregate.silence import Silence
 from partlabel.channels import Tying
 
 Inference = Literal["em", "vb", "loo"]
@@ -42,24 +45,37 @@ INFERENCES: tuple[Inference, ...] = ("em", "vb", "loo")
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Where the iteration stands.
+    """Where the iteration stands; a state is a class, or a subtype of one.
 
     Attributes
     ----------
-    table : (n_symbols, n_classes) float
-        What the E-step takes for p(word | class); with "vb" its columns add up to less than one.
-    class_prior : (n_classes,) float
+    table : (n_symbols, n_states) float
+        What a vote brings to the E-step: p(word | state), with "vb" adding up to less than one; and
+        where silence is observed, times the odds of speaking.
+    class_prior : (n_states,) float
     bonus : float
         What the priors add to the log-likelihood: their log density, or minus the divergence from
         them, in nats.
-    mean : (n_symbols, n_classes) float
-        p(word | class) itself.
+    mean : (n_symbols, n_states) float
+        p(word | state) itself.
+    votes : (n_cells,) float
+        The masses behind them: votes for each cell ...
+    items : (n_states,) float
+        ... and items of each state.
+    pseudo_votes : (n_cells,) float
+        Those among the votes; they move with a pool.
+    silence : (n_states,) float
+        Log-likelihood of an item about which nobody speaks.
     """
 
     table: NDArray[np.float64]
     class_prior: NDArray[np.float64]
     bonus: float
     mean: NDArray[np.float64]
+    votes: NDArray[np.float64]
+    items: NDArray[np.float64]
+    pseudo_votes: NDArray[np.float64]
+    silence: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +86,29 @@ class Problem:
     tying: Tying
     pseudo_votes: NDArray[np.float64]
     pseudo_items: NDArray[np.float64] | None  # None: the class prior is given
+    start: NDArray[np.float64]  # (n_classes,) the class prior that is given, or at which to start
     inference: Inference = "em"
+    pool: Pool | None = None
+    silence: Silence | None = None
+    within: NDArray[np.int64] | None = None  # (n_states,) classes whose shares stay as at the start
 
-    def e_step(self, at: Parameters) -> Pass:
-        """Expected counts, class totals and log-likelihood at some parameters."""
-        return self.rows.passed(expected_counts, at.class_prior, at.table)
+    @property
+    def climbs(self) -> bool:
+        """Whether there is an objective that every step raises."""
+        return self.inference == "vb" or (self.inference == "em" and self.pool is None)
 
-    def gathered(self, at: Parameters) -> Pass:
+    def e_step(self, at: Parameters, heat: float = 1.0) -> Pass:
+        """Expected counts, state totals and log-likelihood at some parameters.
+
+        `heat` is the power to which probabilities are taken: below one, beliefs are less sure. What
+        is known of an item itself keeps its sureness.
+        """
+        return self._passed(expected_counts, at, heat)
+
+    def gathered(self, at: Parameters, heat: float = 1.0) -> Pass:
         """As `e_step`, with the counts that the M-step takes."""
         kernel = peer_counts if self.inference == "loo" else expected_counts
-        return self.rows.passed(kernel, at.class_prior, at.table)
+        return self._passed(kernel, at, heat)
 
     def step(self, at: Parameters) -> tuple[Parameters, float]:
         """One step, and the objective where it started."""
@@ -90,41 +119,105 @@ class Problem:
         self, counts: NDArray[np.float64], totals: NDArray[np.float64], at: Parameters
     ) -> Parameters:
         """The parameters that the expected counts and the pseudo-votes speak for."""
-        votes = self.tying.gather(counts) + self.pseudo_votes
-        items = None if self.pseudo_items is None else totals + self.pseudo_items
-        return self.parameters(votes, at.class_prior if items is None else items)
+        heard = self.tying.gather(counts)
+        if self.silence is not None:
+            heard = np.concatenate([heard, self.silence.gather(counts, totals)])
+        pseudo_votes = at.pseudo_votes
+        if self.pool is not None:
+            pseudo_votes = self.pool.updated(heard, pseudo_votes)
+        items = at.items if self.pseudo_items is None else totals + self.pseudo_items
+        return self.parameters(heard + pseudo_votes, items, pseudo_votes)
 
-    def parameters(self, votes: NDArray[np.float64], items: NDArray[np.float64]) -> Parameters:
-        """Parameters from masses: votes for each cell, and items for each class."""
-        theta, prior = self.tying.normalised(votes), items / items.sum()
-        mean = self.tying.table(theta)
-        if self.inference == "vb":
-            return self._variational(votes, items, mean)
-        bonus = self.pseudo_votes @ np.log(np.maximum(theta, np.finfo(float).tiny))
-        if self.pseudo_items is not None:
-            bonus += self.pseudo_items @ np.log(prior)
-        return Parameters(mean, prior, float(bonus), mean)
-
-    def _variational(
-        self, votes: NDArray[np.float64], items: NDArray[np.float64], mean: NDArray[np.float64]
+    def parameters(
+        self,
+        votes: NDArray[np.float64],
+        items: NDArray[np.float64],
+        pseudo_votes: NDArray[np.float64] | None = None,
     ) -> Parameters:
-        """Expected logs under the posterior, and minus its divergence from the prior."""
-        group = self.tying.group
-        log_theta = digamma(votes) - digamma(np.bincount(group, weights=votes))[group]
-        bonus = -_divergence(votes, self.pseudo_votes, log_theta, group)
-        prior = items / items.sum()
+        """Parameters from masses: votes for each cell, and items for each state."""
+        behind = self.pseudo_votes if pseudo_votes is None else pseudo_votes
+        theta, log_theta, bonus = self._shares(votes, behind, self._group)
+        prior = self._prior(items)
         if self.pseudo_items is not None:
-            log_prior = digamma(items) - digamma(items.sum())
-            one = np.zeros(len(items), dtype=np.int64)
-            bonus -= _divergence(items, self.pseudo_items, log_prior, one)
-            prior = np.exp(log_prior)
-        return Parameters(self.tying.table(np.exp(log_theta)), prior, bonus, mean)
+            one = np.zeros(len(items), dtype=np.int64) if self.within is None else self.within
+            shares, log_shares, more = self._shares(items, self.pseudo_items, one)
+            prior, bonus = prior * np.exp(log_shares) / shares, bonus + more
+        if self.pool is not None:
+            bonus += self.pool.log_density(behind)
+        n_cells = len(self.tying.group)
+        table, silence = self.tying.table(np.exp(log_theta[:n_cells])), np.zeros(len(items))
+        if self.silence is not None:
+            odds, silence = self.silence.read(log_theta[n_cells:])
+            table = table * odds
+        mean = self.tying.table(theta[:n_cells])
+        return Parameters(table, prior, bonus, mean, votes, items, behind, silence)
+
+    def speaks(self, at: Parameters) -> NDArray[np.float64] | None:
+        """(n_sources, n_states) p(the source speaks | state), where silence is observed."""
+        if self.silence is None:
+            return None
+        return self.silence.speaks(at.votes[len(self.tying.group) :])
+
+    def point(self, at: Parameters) -> NDArray[np.float64]:
+        """Logarithms of the masses, or of the shares where nothing else matters: for `Leaps`."""
+        votes, items, behind = at.votes, at.items, at.pseudo_votes
+        if self.inference != "vb":
+            votes, items = _normalised(votes, self._group), self._prior(items)
+        return np.asarray(np.log(np.concatenate([votes, items, behind])))
+
+    def at(self, point: NDArray[np.float64], near: Parameters) -> Parameters:
+        """The parameters with these logarithms; what isn't learnt stays."""
+        ends = np.cumsum([len(near.votes), len(near.items)])
+        votes, items, behind = np.split(np.exp(point), ends)
+        if self.pool is None:
+            behind = near.pseudo_votes
+        else:
+            behind = self.pool.scaled(behind, near.pseudo_votes)
+        return self.parameters(votes, near.items if self.pseudo_items is None else items, behind)
+
+    @property
+    def _group(self) -> NDArray[np.int64]:
+        """(n_cells,) The simplex of each parameter."""
+        group = self.tying.group
+        if self.silence is None:
+            return group
+        return np.concatenate([group, group.max() + 1 + self.silence.group])
+
+    def _prior(self, items: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n_states,) Shares of the states: masses, within what is given of them."""
+        if self.within is None:
+            return np.asarray(items / items.sum())
+        return np.asarray(self.start[self.within] * _normalised(items, self.within))
+
+    def _shares(
+        self, mass: NDArray[np.float64], behind: NDArray[np.float64], group: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Shares of masses, what the E-step takes for their logarithms, and the prior's bonus."""
+        shares = _normalised(mass, group)
+        if self.inference == "vb":
+            logs = digamma(mass) - digamma(np.bincount(group, weights=mass))[group]
+            return shares, logs, -_divergence(mass, behind, logs, group)
+        logs = np.log(np.maximum(shares, np.finfo(float).tiny))
+        return shares, logs, float(behind @ logs)
+
+    def _passed(self, kernel: Callable[..., Pass], at: Parameters, heat: float) -> Pass:
+        """One pass; the silence of an item is scaled to one where it is likeliest."""
+        most = at.silence.max()
+        before = at.class_prior * np.exp(at.silence - most)
+        table = at.table if heat == 1.0 else at.table**heat
+        counts, totals, found = self.rows.passed(kernel, before**heat, table)
+        return counts, totals, found + heat * most * self.rows.n_items
 
 
 def far(one: Parameters, two: Parameters) -> float:
     """How far two states are apart: the largest change of a probability."""
     moved = np.abs(one.table - two.table).max()
     return float(max(moved, np.abs(one.class_prior - two.class_prior).max()))
+
+
+def _normalised(mass: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Masses scaled so that each group adds up to one."""
+    return np.asarray(mass / np.bincount(group, weights=mass)[group])
 
 
 def _divergence(
