@@ -1,18 +1,18 @@
 """The label models: evidence in, beliefs and each source's reliability out."""
 
 from partlabel.aggregate.aggregator import Aggregator
-from partlabel.aggregate.confusion_table import confusion_table
+from partlabel.aggregate.confusions import confusion_table
 from partlabel.aggregate.dawid_skene import DawidSkene
 from partlabel.aggregate.dependence import (
     dependent_groups,
     dependent_pairs,
     merge_groups,
 )
+from partlabel.aggregate.dropped_sources import influence
 from partlabel.aggregate.em import Outcome, Run, run_em
 from partlabel.aggregate.glad import GLAD
 from partlabel.aggregate.habits import speaks_selectively
-from partlabel.aggregate.identifiability import identifiability, sources_report
-from partlabel.aggregate.influence import influence
+from partlabel.aggregate.identifiable import identifiability, sources_report
 from partlabel.aggregate.label_model import LabelModel
 from partlabel.aggregate.larger_than_memory import aggregate_parquet
 from partlabel.aggregate.mace import MACE
