@@ -1,0 +1,159 @@
+r"""The marginal likelihood: the probability of what was observed, the unknown label summed out.
+
+=========================  ==================  ====================================================
+symbol                     code                shape, meaning
+=========================  ==================  ====================================================
+:math:`p_\theta(y|x)`      log_probs(logits)   (n, n_classes) what the network says, in nats
+:math:`p(o|y)`             log_likelihood      (n, n_classes) what the observations say, in nats
+:math:`p(o|x)`             log_marginal        (n,) the sum over y of the product of the two
+:math:`p(y|x,o)`           posterior           (n, n_classes) their product, normalised
+=========================  ==================  ====================================================
+
+Of Jin & Ghahramani, *Learning with multiple labels*, NIPS 2002, section 3.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from partlabel.errors import InputError
+
+
+def marginal_nll(logits: Tensor, log_likelihood: Tensor) -> Tensor:
+    r"""-log p(what was observed), per row: the cost for any evidence whose channel is known.
+
+    .. math:: -\log \sum_y p_\theta(y \mid x) \, p(o \mid y)
+
+    An exact label makes it cross-entropy; a candidate set the classifier-consistent cost of
+    partial-label learning; a noisy label with its transition probabilities forward correction; a
+    vote count the crowd layer. Its gradient by the logits is the softmax less the `posterior`, so
+    that its descent is EM with a gradient step for an M-step.
+
+    Assumes that `log_likelihood` is right: how an observation came about depends on the class
+    alone, not on other features of the row. It fails where a wrong class is in the candidates
+    of nearly every row of a class, since nothing then tells the two apart, and it believes its own
+    early guesses: start from a network that has seen some labels, or anneal with `tempered_nll`.
+    One wrong set can cost arbitrarily much; see `bounded`.
+
+    Parameters
+    ----------
+    logits : (..., n_classes) float
+        -inf rules a class out.
+    log_likelihood : (..., n_classes) float
+        log p(observed | class) in nats, up to a constant per row; -inf rules a class out. Zeros
+        where nothing is known: such a row costs nothing and pulls nowhere (up to rounding). A
+        constant moves the cost alone, and a learnt channel needs it, so none is taken off.
+
+    Returns
+    -------
+    (...) float
+        In nats. Where every class is ruled out, inf, with a gradient of NaN:
+        `evidence_tensors` refuses such evidence, and sees it before training.
+
+    Raises
+    ------
+    InputError
+        If the two differ in the number of classes.
+    TypeError
+        If one isn't of a floating dtype.
+
+    Notes
+    -----
+    As costly as cross-entropy with soft targets, within a third. Can be differentiated twice.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[2.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    >>> not_the_first = torch.tensor([float("-inf"), 0.0, 0.0])
+    >>> nothing_known = torch.zeros(3)
+    >>> cost = marginal_nll(logits, torch.stack([not_the_first, nothing_known]))
+    >>> [round(value, 3) for value in cost.tolist()]
+    [1.546, 0.0]
+
+    References
+    ----------
+    R. Jin and Z. Ghahramani, Learning with multiple labels, NIPS 2002, section 3. L. Feng et al.,
+    Provably consistent partial-label learning, NeurIPS 2020, section 4. G. Patrini et al., Making
+    deep neural networks robust to label noise, CVPR 2017, theorem 2 (forward correction).
+    """
+    return -log_marginal(logits, log_likelihood)
+
+
+def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
+    """Log p(what was observed), per row, in nats; `bounded` and its like are functions of it.
+
+    Parameters, refusals and sources are those of `marginal_nll`.
+    """
+    check_classes(logits, log_likelihood, "log_likelihood")
+    joint = log_probs(logits) + log_likelihood
+    total: Tensor = _LogSumExp.apply(joint, torch.softmax(joint, -1))  # type: ignore[no-untyped-call]
+    return total
+
+
+def posterior(logits: Tensor, log_likelihood: Tensor) -> Tensor:
+    """What network and observations together say of the class: the E-step, per row.
+
+    Within a candidate set this is the network's softmax, renormalised: the weights of PRODEN and of
+    the risk-consistent cost, in log space, so that a set to which the network gives no probability
+    is no 0/0. Detach it where it is to be a target.
+
+    Returns
+    -------
+    (..., n_classes) float
+        Rows add up to 1.
+
+    References
+    ----------
+    J. Lv et al., Progressive identification of true labels for partial-label learning, ICML 2020,
+    section 3. L. Feng et al., Provably consistent partial-label learning, NeurIPS 2020, section 3.
+    """
+    check_classes(logits, log_likelihood, "log_likelihood")
+    return torch.softmax(log_probs(logits) + log_likelihood, -1)
+
+
+def log_probs(logits: Tensor) -> Tensor:
+    """log_softmax over the last dimension, in float32 where the logits are in half precision."""
+    half = logits.dtype in (torch.float16, torch.bfloat16)
+    return torch.log_softmax(logits, dim=-1, dtype=torch.float32 if half else None)
+
+
+def check_classes(logits: Tensor, other: Tensor, name: str) -> None:
+    """Refuse tensors that are not about the same classes, or hold something else than numbers.
+
+    Only shapes and dtypes are looked at, so that nothing waits for the device.
+    """
+    for called, tensor in (("logits", logits), (name, other)):
+        if not tensor.is_floating_point():
+            raise TypeError(
+                f"`{called}` must be of a floating dtype; got {tensor.dtype}. "
+                "For a mask of candidates, see `candidate_log_likelihood`."
+            )
+    if logits.shape[-1:] != other.shape[-1:]:
+        raise InputError(
+            f"`{name}` must have the {logits.shape[-1]} classes of `logits` in its last dimension; "
+            f"got the shape {tuple(other.shape)}. Give one value for each class."
+        )
+
+
+class _LogSumExp(torch.autograd.Function):
+    """logsumexp over the last dimension, given the softmax that its gradient is.
+
+    Twice as quick as `torch.logsumexp` with its gradient. The softmax comes in as an input, so that
+    a second derivative finds the way through it.
+    """
+
+    @staticmethod
+    def forward(joint: Tensor, softmax: Tensor) -> Tensor:
+        top = joint.amax(-1)  # the likeliest class has the probability exp(top - logsumexp)
+        return torch.where(top == -torch.inf, top, top - softmax.amax(-1).log())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        del output
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (softmax,) = ctx.saved_tensors
+        return grads[0].unsqueeze(-1) * softmax, None
