@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from partlabel.aggregate import DawidSkene as DawidSkene
     from partlabel.aggregate import LabelModel as LabelModel
     from partlabel.aggregate import MajorityVote as MajorityVote
+    from partlabel.aggregate import StratifiedDawidSkene as StratifiedDawidSkene
     from partlabel.aggregate import Triplets as Triplets
     from partlabel.aggregate import WeightedVote as WeightedVote
+    from partlabel.aggregate import aggregate_parquet as aggregate_parquet
     from partlabel.beliefs import Beliefs as Beliefs
     from partlabel.channels import Channels as Channels
     from partlabel.channels import Confusion as Confusion
@@ -53,9 +55,11 @@ _HOME = {
     "MajorityVote": "aggregate",
     "PartialLabelClassifier": "learn",
     "Report": "report",
+    "StratifiedDawidSkene": "aggregate",
     "Triplets": "aggregate",
     "Votes": "evidence",
     "WeightedVote": "aggregate",
+    "aggregate_parquet": "aggregate",
     "apply_rules": "rules",
     "batch_rule": "rules",
     "classifier": "rules",

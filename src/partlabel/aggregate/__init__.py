@@ -18,6 +18,7 @@ from partlabel.aggregate.larger_than_memory import aggregate_parquet
 from partlabel.aggregate.mace import MACE
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.reliability import Verdict, clopper_pearson, reliability_table
+from partlabel.aggregate.strata import StratifiedDawidSkene
 from partlabel.aggregate.triplets import Triplets
 from partlabel.aggregate.weighted_vote import WeightedVote
 
@@ -30,6 +31,7 @@ __all__ = [
     "MajorityVote",
     "Outcome",
     "Run",
+    "StratifiedDawidSkene",
     "Triplets",
     "Verdict",
     "WeightedVote",

@@ -39,7 +39,7 @@ def reliability_table(
     rows: Observations | None = None,
     counts: NDArray[np.float64] | None = None,
     totals: NDArray[np.float64] | None = None,
-    prior_accuracy: float = 0.5,
+    prior_accuracy: float | NDArray[np.float64] = 0.5,
     prior_strength: float = 2.0,
     spread: NDArray[np.float64] | None = None,
 ) -> pl.DataFrame:
@@ -56,7 +56,8 @@ def reliability_table(
         Expected number of votes with this word about items of this class.
     totals : (n_classes,), default None
         Expected number of items of each class.
-    prior_accuracy, prior_strength : float
+    prior_accuracy : float or (n_sources,)
+    prior_strength : float
         Pseudo-votes behind the credible interval, the model's own prior.
     spread : (n_sources,), default None
         Variance of the sources' accuracies between models that could all be right. It widens the
