@@ -26,6 +26,8 @@ MODELS = [
     DawidSkene(),
     DawidSkene(inference="vb", class_prior="learnt"),
     DawidSkene(inference="loo", tying="class"),
+    DawidSkene(subtypes=2, pool=5.0),
+    DawidSkene(abstention="observed"),
     MACE(class_prior="learnt"),
     Triplets(),
     GLAD(),

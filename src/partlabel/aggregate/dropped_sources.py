@@ -30,8 +30,9 @@ def influence(
     .. math:: b_{i,-j}(y) \propto b_i(y) / p(o_{ij} | y),
 
     for label models of that form, in one pass over the votes; other models believe each item anew
-    from its remaining votes. A refit could also change what is learnt about the others, which
-    matters where a source speaks about most items. Gold judges here and takes no part as evidence.
+    from its remaining votes (where silence is heard, from the source's silence). A refit could also
+    change what is learnt about the others, which matters where a source speaks about most items.
+    Gold judges here and takes no part as evidence.
 
     Parameters
     ----------

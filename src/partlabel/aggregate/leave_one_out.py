@@ -141,7 +141,8 @@ def _of_dawid_skene(
     beliefs: NDArray[np.float64],
     prior: Prior,
 ) -> NDArray[np.float64]:
-    if model.inference == "vb":  # which believes by the expected logs, not by `confusion_`
+    # "vb" believes by the expected logs, subtypes are summed over, and silence is heard, too
+    if model.inference == "vb" or model.subtypes > 1 or model.confusion_.speaks is not None:
         anew = without_each.dispatch(Aggregator)
         return np.asarray(anew(model, evidence, item, symbol, beliefs, prior))
     return divided(beliefs[item], likelihood(model.confusion_, evidence, symbol))
