@@ -31,7 +31,7 @@ VOTES_BETWEEN = 8  # TINY ** 8 is still a normal float64
 ENTRIES_AT_ONCE = 4_194_304  # of all blocks' count tables: 32 MB
 MOST_BLOCKS = 32
 # Sums may be reordered; NaN and infinity keep their meaning.
-RELAXED = {"reassoc", "contract", "arcp", "nsz"}
+RELAXED = {"reassoc", "contract", "nsz"}
 # In the loops over classes nothing is read by an index that a store might have changed
 # (`s = symbol[v]` before the loop): otherwise it is read again for each class, at twice the time.
 
@@ -263,9 +263,8 @@ def _rescale(belief: NDArray[np.float64]) -> float:
     norm = 0.0
     for k in range(len(belief)):
         norm += belief[k]
-    scale = 1.0 / norm
     for k in range(len(belief)):
-        belief[k] *= scale
+        belief[k] /= norm  # no reciprocal: what alone is possible has a belief of exactly 1
     return float(np.log(norm))
 
 

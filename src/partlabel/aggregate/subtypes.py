@@ -24,11 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, logsumexp, softmax
+from scipy.special import expit, logit
 
-from partlabel.aggregate.prior import Prior
+from partlabel.aggregate.kernels import TINY
+from partlabel.aggregate.posterior import believed, relative
+from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.steps import Parameters, Problem
-from partlabel.channels import Channels, Confusion, Tying, add_votes, log_likelihood_chunks
+from partlabel.channels import Channels, Confusion, Tying, log_likelihood
 from partlabel.evidence import Evidence, Vocabulary
 
 SPREAD = 2.0  # between the accuracies of the first and the last subtype at the start (log-odds)
@@ -105,23 +107,13 @@ class States:
         An item's own `prior` takes the place of the classes' shares; those of the subtypes within
         a class stay.
         """
-        log_table, log_state = log_of(self.channel.probs), self.silence + np.log(self.prior)
+        share = self.prior * relative(self.silence)
         if prior is not None:
-            log_state = log_state - np.log(self.by_class(self.prior)).repeat(self.n_subtypes)
-        votes = evidence.votes and evidence.votes.in_vocabulary(self.channel.vocabulary)
-        probs = np.empty((len(evidence), len(evidence.labels)))
-        for rows, possible in log_likelihood_chunks(evidence, Channels()):
-            own = 0.0 if prior is None else log_of(prior[rows])
-            states = (possible + own).repeat(self.n_subtypes, axis=1) + log_state
-            if votes is not None:
-                indptr = votes.indptr[rows.start : rows.stop + 1]
-                add_votes(indptr, votes.symbol, log_table, states)
-            by_subtype = states.reshape(len(states), -1, self.n_subtypes)
-            probs[rows] = softmax(logsumexp(by_subtype, axis=2), axis=1)
-        return probs
-
-
-def log_of(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms; -inf for what is ruled out."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(shares))
+            share = share / self.by_class(self.prior).repeat(self.n_subtypes)
+        sets, which = possible(evidence, prior)
+        start = sets.repeat(self.n_subtypes, axis=1) * share
+        table = np.maximum(self.channel.probs, TINY)
+        states = believed(evidence, self.channel.vocabulary, table, start, which)
+        if np.isnan(states[:, 0]).any():
+            log_likelihood(evidence, Channels())  # which says where
+        return self.by_class(states)
