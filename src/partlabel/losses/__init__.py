@@ -16,6 +16,17 @@ except ModuleNotFoundError as error:
     ) from error
 
 from partlabel.losses.bounded import bounded, exponential
+from partlabel.losses.candidates import (
+    average_nll,
+    candidate_log_likelihood,
+    pruned,
+    updated_beliefs,
+)
+from partlabel.losses.complementary import (
+    complementary_risks,
+    negative_nll,
+    unbiased_complementary,
+)
 from partlabel.losses.expected import (
     PseudoLabelled,
     expected_loss,
@@ -24,10 +35,22 @@ from partlabel.losses.expected import (
     tempered_nll,
 )
 from partlabel.losses.marginal import log_marginal, log_probs, marginal_nll, posterior
+from partlabel.losses.mixed import Contributions, Mixed, mixed_cost
+from partlabel.losses.regularisers import dispersion, entropy, prior_divergence
+from partlabel.losses.tensors import EvidenceTensors, evidence_tensors
 
 __all__ = [
+    "Contributions",
+    "EvidenceTensors",
+    "Mixed",
     "PseudoLabelled",
+    "average_nll",
     "bounded",
+    "candidate_log_likelihood",
+    "complementary_risks",
+    "dispersion",
+    "entropy",
+    "evidence_tensors",
     "expected_loss",
     "expected_nll",
     "exponential",
@@ -35,6 +58,12 @@ __all__ = [
     "log_marginal",
     "log_probs",
     "marginal_nll",
+    "mixed_cost",
+    "negative_nll",
     "posterior",
+    "prior_divergence",
+    "pruned",
     "tempered_nll",
+    "unbiased_complementary",
+    "updated_beliefs",
 ]

@@ -73,7 +73,7 @@ def expected_nll(logits: Tensor, beliefs: Tensor) -> Tensor:
     algorithm, JRSS B 1977, eq. 2.17. J. Lv et al., Progressive identification of true labels for
     partial-label learning, ICML 2020, section 3.
     """
-    check_classes(logits, beliefs, "beliefs")
+    check_classes(logits=logits, beliefs=beliefs)
     return -(beliefs * log_probs(logits)).sum(-1)
 
 
@@ -114,7 +114,7 @@ def expected_loss(elementwise_loss: Tensor, beliefs: Tensor) -> Tensor:
     L. Feng et al., Provably consistent partial-label learning, NeurIPS 2020, section 3 (the
     risk-consistent cost).
     """
-    check_classes(elementwise_loss, beliefs, "beliefs")
+    check_classes(elementwise_loss=elementwise_loss, beliefs=beliefs)
     return (beliefs * elementwise_loss.masked_fill(beliefs == 0, 0.0)).sum(-1)
 
 
@@ -173,7 +173,7 @@ def tempered_nll(logits: Tensor, log_likelihood: Tensor, temperature: float) -> 
         )
     if temperature == 1.0:
         return -log_marginal(logits, log_likelihood)
-    check_classes(logits, log_likelihood, "log_likelihood")
+    check_classes(logits=logits, log_likelihood=log_likelihood)
     log_p = log_probs(logits)
     log_beliefs = log_probs(log_likelihood)
     log_weight = torch.logsumexp(log_likelihood, -1)
@@ -226,10 +226,10 @@ def hard_nll(logits: Tensor, beliefs: Tensor, threshold: float | Tensor = 0.95) 
     D.-H. Lee, Pseudo-label, ICML workshop 2013, eq. 15. K. Sohn et al., FixMatch, NeurIPS 2020,
     eq. 4. B. Zhang et al., FlexMatch, NeurIPS 2021 (a threshold for each class).
     """
-    check_classes(logits, beliefs, "beliefs")
+    check_classes(logits=logits, beliefs=beliefs)
     belief, label = beliefs.max(-1)
     if isinstance(threshold, Tensor):
-        check_classes(logits, threshold, "threshold")
+        check_classes(logits=logits, threshold=threshold)
         threshold = threshold[label]
     took_part = belief >= threshold
     nll = -log_probs(logits).gather(-1, label.unsqueeze(-1)).squeeze(-1)

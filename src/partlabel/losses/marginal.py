@@ -85,7 +85,7 @@ def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
 
     Parameters, refusals and sources are those of `marginal_nll`.
     """
-    check_classes(logits, log_likelihood, "log_likelihood")
+    check_classes(logits=logits, log_likelihood=log_likelihood)
     joint = log_probs(logits) + log_likelihood
     total: Tensor = _LogSumExp.apply(joint, torch.softmax(joint, -1))  # type: ignore[no-untyped-call]
     return total
@@ -108,7 +108,7 @@ def posterior(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     J. Lv et al., Progressive identification of true labels for partial-label learning, ICML 2020,
     section 3. L. Feng et al., Provably consistent partial-label learning, NeurIPS 2020, section 3.
     """
-    check_classes(logits, log_likelihood, "log_likelihood")
+    check_classes(logits=logits, log_likelihood=log_likelihood)
     return torch.softmax(log_probs(logits) + log_likelihood, -1)
 
 
@@ -118,22 +118,24 @@ def log_probs(logits: Tensor) -> Tensor:
     return torch.log_softmax(logits, dim=-1, dtype=torch.float32 if half else None)
 
 
-def check_classes(logits: Tensor, other: Tensor, name: str) -> None:
-    """Refuse tensors that are not about the same classes, or hold something else than numbers.
+def check_classes(**named: Tensor) -> None:
+    """Refuse tensors that are not about the classes of the first, or not of a floating dtype.
 
     Only shapes and dtypes are looked at, so that nothing waits for the device.
     """
-    for called, tensor in (("logits", logits), (name, other)):
+    first, *_ = named
+    n_classes = named[first].shape[-1]
+    for name, tensor in named.items():
         if not tensor.is_floating_point():
             raise TypeError(
-                f"`{called}` must be of a floating dtype; got {tensor.dtype}. "
+                f"`{name}` must be of a floating dtype; got {tensor.dtype}. "
                 "For a mask of candidates, see `candidate_log_likelihood`."
             )
-    if logits.shape[-1:] != other.shape[-1:]:
-        raise InputError(
-            f"`{name}` must have the {logits.shape[-1]} classes of `logits` in its last dimension; "
-            f"got the shape {tuple(other.shape)}. Give one value for each class."
-        )
+        if tensor.shape[-1:] != (n_classes,):
+            raise InputError(
+                f"`{name}` must have the {n_classes} classes of `{first}` in its last dimension; "
+                f"got the shape {tuple(tensor.shape)}. Give one value for each class."
+            )
 
 
 class _LogSumExp(torch.autograd.Function):
