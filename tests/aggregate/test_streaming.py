@@ -182,5 +182,8 @@ def test_refusals() -> None:
     for wrong in (0.0, 1.1, float("nan")):
         with pytest.raises(InputError, match=r"`forget` must lie in \(0, 1\]; got"):
             DawidSkene().partial_fit(votes, forget=wrong)
+    for setting in ({"pool": 5.0}, {"subtypes": 2}, {"abstention": "observed"}):
+        with pytest.raises(InputError, match=f"`{next(iter(setting))}` must be left out for"):
+            DawidSkene(**setting).partial_fit(votes)
     with pytest.raises(InputError, match="`evidence` must hold votes for a label model"):
         model.partial_fit(Candidates.from_labels(["a"], LABELS))

@@ -29,7 +29,7 @@ from partlabel.aggregate.settings import (
 from partlabel.aggregate.shards import Shards
 from partlabel.aggregate.starts import starts
 from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
-from partlabel.aggregate.streaming import after, check_forget, in_one_vocabulary
+from partlabel.aggregate.streaming import after, check_forget, check_streamed, in_one_vocabulary
 from partlabel.aggregate.subtypes import States
 from partlabel.aggregate.tally import Tally
 from partlabel.channels import (
@@ -215,8 +215,9 @@ class DawidSkene(Aggregator):
         Raises
         ------
         InputError
-            As in `fit`, if `forget` is out of range, the label space is another than before, or a
-            source has other confidence bins.
+            As in `fit`, if `forget` is out of range, the label space is another than before, a
+            source has other confidence bins, or sources are pooled, classes have subtypes or
+            silence is observed: these are learnt by `fit` alone.
 
         Examples
         --------
@@ -228,6 +229,7 @@ class DawidSkene(Aggregator):
         [4, 4, 4]
         """
         check_forget(forget)
+        check_streamed(pool=self.pool, subtypes=self.subtypes, abstention=self.abstention)
         if not self.__sklearn_is_fitted__():
             return self.fit(evidence, prior)
         taken = self._of_the_same_labels(evidence)
@@ -237,6 +239,9 @@ class DawidSkene(Aggregator):
 
     def fit_parts(self, parts: Iterable[Evidence], *, scratch: Path) -> Self:
         """Learn from evidence that comes in parts; gives what `fit` gives on all of it.
+
+        What a setting reads off the votes beforehand (class_prior="auto", the usual coverage for
+        abstention="observed") is read off the first part, which should be a random sample.
 
         Parameters
         ----------

@@ -41,6 +41,21 @@ def check_forget(forget: float) -> None:
         )
 
 
+def check_streamed(*, pool: float | None, subtypes: int, abstention: str) -> None:
+    """Refuse settings whose parameters are more than counts of words by class."""
+    settings = {
+        "pool": (pool, pool is not None),
+        "subtypes": (subtypes, subtypes > 1),
+        "abstention": (abstention, abstention != "ignore"),
+    }
+    for name, (value, asked) in settings.items():
+        if asked:
+            raise InputError(
+                f"`{name}` must be left out for `partial_fit`; got {value!r}. Use `fit` on all "
+                "items, or leave it out."
+            )
+
+
 def in_one_vocabulary(evidence: Evidence, past: Tally) -> tuple[Evidence, Tally]:
     """Widen the vocabularies of a batch and of the past to all words of both."""
     votes = votes_of(evidence)
