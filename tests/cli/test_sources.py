@@ -208,3 +208,58 @@ def test_a_class_that_only_gold_names_is_pointed_out(partlabel: Callable, tmp_pa
     (note,) = ran.json["notes"]
     assert note.startswith("No source ever says 'spma'; 1 gold label does. If it is a typo")
     assert partlabel("sources", table, "--gold", gold, "--classes", "ham,spam").code == 2
+
+
+@pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize("gold", [False, True])
+def test_stream_gives_the_beliefs_that_memory_gives(
+    partlabel: Callable, tmp_path: Path, folder: bool, gold: bool
+) -> None:
+    votes = tmp_path / "votes.parquet"
+    code = pl.col("label").replace_strict({"no": 2, "yes": 10})
+    table = LONG.with_columns(label=pl.when(pl.col("item") == 0).then(-1).otherwise(code))
+    table.write_parquet(votes)
+    if folder:
+        (tmp_path / "votes").mkdir()
+        table[:50].write_parquet(tmp_path / "votes" / "one.parquet")
+        table[50:].write_parquet(tmp_path / "votes" / "two.parquet")
+    pl.DataFrame({"item": [0, 1, 99], "label": [2, 10, 2]}).write_csv(tmp_path / "gold.csv")
+    options = ["--abstain=-1", "--model", "dawid-skene", "--json"]
+    options += ["--gold", tmp_path / "gold.csv"] if gold else []
+    ran = partlabel("aggregate", votes, "-o", tmp_path / "memory.parquet", *options)
+    streamed = partlabel(
+        *("aggregate", tmp_path / "votes" if folder else votes, "--stream", *options),
+        *("-o", tmp_path / "stream.parquet"),
+    )
+    assert (ran.code, streamed.code) == (0, 0)
+    for name in ("model", "classes", "n_items", "n_sources", "labels"):
+        assert streamed.json[name] == ran.json[name]
+    one, two = (pl.read_parquet(tmp_path / f"{n}.parquet") for n in ("memory", "stream"))
+    assert one["label"].equals(two.sort("item")["label"])
+    assert two.sort("item")["p_2"].to_list() == pytest.approx(one["p_2"].to_list(), abs=1e-5)
+
+
+def test_stream_says_what_it_wrote(partlabel: Callable, tmp_path: Path) -> None:
+    LONG.write_parquet(tmp_path / "votes.parquet")
+    out = tmp_path / "beliefs.parquet"
+    ran = partlabel("aggregate", tmp_path / "votes.parquet", "--stream", "-o", out)
+    assert ran.out == ""
+    assert "4 sources, 30 items." in ran.err
+    assert "no: 15, yes: 15. For 100% of the items" in ran.err
+
+
+def test_stream_refuses_what_it_cannot_read_in_parts(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    parquet = tmp_path / "votes.parquet"
+    LONG.write_parquet(parquet)
+    for arguments, message in (
+        ([votes, "-o", "b.parquet"], "`VOTES` must be Parquet with --stream; got"),
+        ([parquet, "-o", "b.csv"], "`--output` must be Parquet with --stream; got 'b.csv'"),
+        ([parquet, "-o", "b.parquet", "--sources", "x*"], "`--stream` must have one row per vote"),
+        ([parquet, "-o", "b.parquet", "--item", "it"], "`--item` must name a column of the table"),
+        (["no.parquet", "-o", "b.parquet"], "cannot read 'no.parquet': there is no such file"),
+    ):
+        ran = partlabel("aggregate", *arguments, "--stream")
+        assert ran.code == 2
+        assert message in ran.err

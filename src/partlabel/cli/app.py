@@ -187,6 +187,13 @@ def aggregate_command(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="For more votes than memory holds: a long table in Parquet, part by part.",
+        ),
+    ] = False,
     """Turn votes into one belief per item: its label, and how sure that is.
 
     Reads what `sources` reads. Gold labels, where given, take part as evidence.
@@ -198,8 +205,10 @@ def aggregate_command(
     """
     from partlabel.cli import sources as commands
 
+      partlabel aggregate votes/ --stream --model dawid-skene -o beliefs.parquet
     options = _vote_options(item, source, label, sources, gold, classes, abstain, repeated)
-    commands.aggregate(votes, options, output=output, model=model, force=force, as_json=as_json)
+    command = commands.stream if stream else commands.aggregate
+    command(votes, options, output=output, model=model, force=force, as_json=as_json)
 
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `fit` wrote.")]

@@ -80,6 +80,25 @@ def read_evidence(path: Path, options: VoteOptions) -> tuple[Evidence, list[str]
     return evidence, [*notes, *([] if options.classes else _only_in_gold(evidence))]
 
 
+def space_and_gold(path: Path, options: VoteOptions) -> tuple[LabelSpace, Candidates | None]:
+    """Read the classes, and the gold labels, of a long table that doesn't fit into memory.
+
+    Raises
+    ------
+    InputError
+        If a column isn't there, the gold file can't be read, or there are too few classes.
+    """
+    table = pl.scan_parquet(path / "**/*.parquet" if path.is_dir() else path)
+    _check_long(table.head(0).collect(), options)
+    labels = table.select(options.label).unique().collect(engine="streaming").to_series()
+    gold = None if options.gold is None else _gold(pl.DataFrame(), options, wide=False)
+    said = [spoken(labels, options.abstain), *([] if gold is None else [gold.label])]
+    known = space(options.classes, said)
+    if gold is None or gold.item is None:
+        return known, None
+    return known, Candidates.from_labels(gold.label, known, items=gold.item.to_numpy())
+
+
 def space(classes: Sequence[str], said: Sequence[pl.Series]) -> LabelSpace:
     """Give the classes that were named, or those that the labels show."""
     return LabelSpace(tuple(classes)) if classes else classes_of(said)

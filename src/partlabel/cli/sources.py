@@ -1,15 +1,26 @@
 """`partlabel sources` and `partlabel aggregate`: which sources to trust, and what to believe."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from partlabel.aggregate import Aggregator, DawidSkene, LabelModel, MajorityVote
+import polars as pl
+
+from partlabel.aggregate import (
+    Aggregator,
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    aggregate_parquet,
+)
 from partlabel.beliefs import Beliefs
 from partlabel.cli import show
-from partlabel.cli.evidence import VoteOptions, read_evidence
+from partlabel.cli.columns import spoken
+from partlabel.cli.evidence import VoteOptions, read_evidence, space_and_gold
 from partlabel.cli.formats import check_free, write_table
 from partlabel.evidence import Evidence, Votes
 
+from partlabel.errors import InputError
 MODELS: dict[str, type[Aggregator]] = {
     "label-model": LabelModel,
     "dawid-skene": DawidSkene,
@@ -58,15 +69,56 @@ def aggregate(
 
 def decided(beliefs: Beliefs) -> str:
     """Say how many items each class has, and how sure that is."""
-    shares = sorted(_shares(beliefs).items(), key=lambda one: -one[1])
+    return _listed(_shares(beliefs), float((beliefs.confidence >= SURE).mean()))
+
+
+def _listed(labels: dict[str, int], sure: float) -> str:
+    shares = sorted(labels.items(), key=lambda one: -one[1])
     listed = ", ".join(f"{name}: {n:,}" for name, n in shares[:6])
     more = f", {len(shares) - 6} more classes" if len(shares) > 6 else ""
-    sure = float((beliefs.confidence >= SURE).mean())
     return f"{listed}{more}. For {sure:.0%} of the items one class is at least {SURE:.0%} sure."
 
 
 def _facts(evidence: Evidence, model: str, notes: list[str]) -> dict[str, Any]:
     votes = evidence.votes
+def stream(
+    path: Path, options: VoteOptions, *, output: Path, model: str, force: bool, as_json: bool
+) -> None:
+    """Write what to believe about the label of each item, part by part of the items."""
+    check_free(output, force=force)
+    _check_streamed(path, options, output)
+    with show.steps(1) as step, step("learning the labels, part by part"):
+        labels, gold = space_and_gold(path, options)
+        fitted = aggregate_parquet(
+            path,
+            output,
+            labels,
+            model=MODELS[model](),
+            item=options.item or "item",
+            source=options.source,
+            label=options.label,
+            gold=gold,
+            repeated=options.repeated,
+            spoken=partial(spoken, abstain=options.abstain),
+        )
+    written = pl.scan_parquet(output)
+    shares = dict(written.group_by("label").len().collect(engine="streaming").iter_rows())
+    facts = {
+        "model": model,
+        "classes": list(fitted.labels_.classes),
+        "n_items": sum(shares.values()),
+        "n_sources": len(fitted.reliability_),
+        "output": str(output),
+        "labels": {str(name): shares.get(name, 0) for name in fitted.labels_.classes},
+    }
+    if as_json:
+        show.write_json(facts)
+        return
+    show.say(f"{facts['n_sources']:,} sources, {facts['n_items']:,} items.")
+    sure = written.select((pl.col("confidence") >= SURE).mean()).collect(engine="streaming").item()
+    show.say(f"Wrote {output}: {_listed(facts['labels'], sure)}")
+
+
     assert isinstance(votes, Votes)
     for note in notes:
         show.say(note)
@@ -76,6 +128,22 @@ def _facts(evidence: Evidence, model: str, notes: list[str]) -> dict[str, Any]:
         "n_items": len(evidence),
         "n_votes": votes.n_votes,
         "n_sources": votes.n_sources,
+def _check_streamed(path: Path, options: VoteOptions, output: Path) -> None:
+    """Refuse what can't be read or written part by part."""
+    if options.sources:
+        raise InputError(
+            "`--stream` must have one row per vote; --sources names columns. Leave out one of them."
+        )
+    if not path.exists():
+        raise InputError(f"cannot read {str(path)!r}: there is no such file. Correct the path.")
+    for option, named in (("VOTES", path), ("--output", output)):
+        if named.suffix.lower() != ".parquet" and not named.is_dir():
+            raise InputError(
+                f"`{option}` must be Parquet with --stream; got {str(named)!r}. Convert it, or "
+                "leave out --stream."
+            )
+
+
         "n_without_votes": int((votes.votes_per_item == 0).sum()),
         "n_gold": evidence.counts()["gold"],
         "notes": notes,
