@@ -87,14 +87,14 @@ class DawidSkene(Aggregator):
         (EBCC). 2 or 3 for crowds whose mistakes are correlated; needs dense votes.
     abstention : {"ignore", "observed"}, default "ignore"
         "observed" takes a source's silence as an observation: p(it speaks | class) is learnt, with
-        `strength` pseudo-items behind its coverage. Right where silence depends on the class and
-        several sources say several classes. Wrong for crowds, where silence means "wasn't asked",
-        and for rules that each say one class: their own firing then becomes the class, and EM
-        drifts to a single one.
+        `strength` pseudo-items behind its coverage. Right where whether a source speaks depends on
+        the class, and on little else: then even rules that each say one class show the class
+        balance. Wrong for crowds, where silence means "wasn't asked", and for rules that fire on
+        the same kind of item: EM takes who speaks for the class, and drifts.
     annealing : float in (0, 1], default 1.0
         Power of the probabilities at which EM begins, rising to 1. Below 1 the first steps are less
-        sure of the labels, which helps where many weak sources agree by mistake at first; each
-        start takes more passes.
+        sure of the labels, which may find a higher top where many sources mostly err; 0.2 is worth
+        trying. It takes more passes, and melts subtypes together.
     random_state : int, RandomState or None, default 0
         Draws the further starts.
 
