@@ -1,5 +1,7 @@
 """Laws that every one of these label models keeps."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from partlabel.aggregate import GLAD, MACE, Aggregator, MajorityVote, Triplets, WeightedVote
+from partlabel.aggregate import (
+    GLAD,
+    MACE,
+    Aggregator,
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    Triplets,
+    WeightedVote,
+)
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
@@ -19,6 +30,16 @@ MODELS = [
     MACE(class_prior="learnt", tol=1e-11, max_iter=5000),
     GLAD(class_prior="learnt", tol=1e-11, max_iter=5000),
     Triplets(),
+]
+ALL_MODELS = [
+    *MODELS,
+    MajorityVote(),
+    DawidSkene(),
+    DawidSkene(tying="one", class_prior="learnt", tol=1e-10, max_iter=2000),
+    DawidSkene(tying="class"),
+    DawidSkene(inference="vb"),
+    DawidSkene(inference="loo"),
+    LabelModel(),
 ]
 every_model = pytest.mark.parametrize("model", MODELS, ids=str)
 
@@ -142,3 +163,62 @@ def test_refuses_sources_and_labels_that_it_never_saw(model: Aggregator) -> None
         fitted.aggregate(Votes.from_matrix([[0]], LABELS, sources=["stranger"]))
     with pytest.raises(InputError, match="must have the label space of `fit`"):
         fitted.aggregate(Votes.from_matrix([[0] * 4], LabelSpace(["a", "b"])))
+
+
+def crowd_like(seed: int) -> Votes:
+    """Nine workers, four of them asked about each item."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, (120, 1))
+    said = np.where(rng.random((120, 9)) < 0.65, truth, rng.integers(0, 3, (120, 9)))
+    said[rng.random((120, 9)).argsort(axis=1) >= 4] = -1
+    return Votes.from_matrix(said, LABELS)
+
+
+def rules_like(seed: int) -> Votes:
+    """Nine rules that each say one class, on some items."""
+    rng = np.random.default_rng(seed)
+    truth, says = rng.integers(0, 3, (300, 1)), np.arange(9) % 3
+    fires = rng.random((300, 9)) < np.where(says == truth, 0.4, 0.1)
+    return Votes.from_matrix(np.where(fires, says, -1), LABELS)
+
+
+@pytest.mark.parametrize("model", ALL_MODELS, ids=str)
+@pytest.mark.parametrize("kind", [crowd_like, rules_like])
+@pytest.mark.parametrize("seed", range(2))
+def test_orders_and_names_are_only_that(
+    model: Aggregator, kind: Callable[[int], Votes], seed: int
+) -> None:
+    votes, rng = kind(seed), np.random.default_rng(seed)
+    matrix = np.full((votes.n_items, votes.n_sources), -1)
+    matrix[votes.item, votes.source] = votes.vocabulary.meaning[votes.symbol]
+    items, sources = rng.permutation(votes.n_items), rng.permutation(votes.n_sources)
+    names = [f"renamed {place}" for place in rng.permutation(votes.n_sources)]
+    shuffled = Votes.from_matrix(
+        matrix[np.ix_(items, sources)], LABELS, sources=names, items=[f"i{row}" for row in items]
+    )
+    one, two = clone(model).fit(votes), clone(model).fit(shuffled)
+    np.testing.assert_allclose(
+        two.aggregate(shuffled).probs, one.aggregate(votes).probs[items], atol=2e-3
+    )
+    assert two.reliability_["source"].to_list() == names
+    for column in ("accuracy", "accuracy_low", "accuracy_high", "coverage", "conflict"):
+        np.testing.assert_allclose(
+            two.reliability_[column], one.reliability_[column].to_numpy()[sources], atol=2e-3
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("copied", [0, 4, 8])
+def test_five_copies_of_a_source_change_nothing_for_the_default(seed: int, copied: int) -> None:
+    """On sources from poor to good, whichever is copied."""
+    rng = np.random.default_rng(seed)
+    truth, skill = rng.integers(0, 3, 800), np.linspace(0.4, 0.9, 9)
+    wrong = (truth[:, None] + rng.integers(1, 3, (800, 9))) % 3
+    said = np.where(rng.random((800, 9)) < skill, truth[:, None], wrong)
+    said[rng.random((800, 9)).argsort(axis=1) >= 5] = -1
+    more = np.column_stack([said, *[said[:, copied]] * 5])
+    before, after = (
+        (LabelModel().fit_aggregate(Votes.from_matrix(m, LABELS)).probs.argmax(axis=1) == truth)
+        for m in (said, more)
+    )
+    assert abs(before.mean() - after.mean()) < 0.005
