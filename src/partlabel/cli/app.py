@@ -184,9 +184,6 @@ def aggregate_command(
     abstain: Abstain = None,
     repeated: Repeated = Repeats.REFUSE,
     model: WhichLabelModel = WhichModel.LABEL_MODEL,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
     stream: Annotated[
         bool,
         typer.Option(
@@ -194,6 +191,9 @@ def aggregate_command(
             help="For more votes than memory holds: a long table in Parquet, part by part.",
         ),
     ] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
     """Turn votes into one belief per item: its label, and how sure that is.
 
     Reads what `sources` reads. Gold labels, where given, take part as evidence.
@@ -202,10 +202,10 @@ def aggregate_command(
     Examples:
       partlabel aggregate votes.csv -o beliefs.parquet
       partlabel aggregate rules.parquet --sources 'lf_*' --item id -o beliefs.csv
+      partlabel aggregate votes/ --stream --model dawid-skene -o beliefs.parquet
     """
     from partlabel.cli import sources as commands
 
-      partlabel aggregate votes/ --stream --model dawid-skene -o beliefs.parquet
     options = _vote_options(item, source, label, sources, gold, classes, abstain, repeated)
     command = commands.stream if stream else commands.aggregate
     command(votes, options, output=output, model=model, force=force, as_json=as_json)

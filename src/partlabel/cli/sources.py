@@ -18,9 +18,9 @@ from partlabel.cli import show
 from partlabel.cli.columns import spoken
 from partlabel.cli.evidence import VoteOptions, read_evidence, space_and_gold
 from partlabel.cli.formats import check_free, write_table
+from partlabel.errors import InputError
 from partlabel.evidence import Evidence, Votes
 
-from partlabel.errors import InputError
 MODELS: dict[str, type[Aggregator]] = {
     "label-model": LabelModel,
     "dawid-skene": DawidSkene,
@@ -67,20 +67,6 @@ def aggregate(
     show.say(f"Wrote {output}: {decided(beliefs)}")
 
 
-def decided(beliefs: Beliefs) -> str:
-    """Say how many items each class has, and how sure that is."""
-    return _listed(_shares(beliefs), float((beliefs.confidence >= SURE).mean()))
-
-
-def _listed(labels: dict[str, int], sure: float) -> str:
-    shares = sorted(labels.items(), key=lambda one: -one[1])
-    listed = ", ".join(f"{name}: {n:,}" for name, n in shares[:6])
-    more = f", {len(shares) - 6} more classes" if len(shares) > 6 else ""
-    return f"{listed}{more}. For {sure:.0%} of the items one class is at least {SURE:.0%} sure."
-
-
-def _facts(evidence: Evidence, model: str, notes: list[str]) -> dict[str, Any]:
-    votes = evidence.votes
 def stream(
     path: Path, options: VoteOptions, *, output: Path, model: str, force: bool, as_json: bool
 ) -> None:
@@ -119,15 +105,18 @@ def stream(
     show.say(f"Wrote {output}: {_listed(facts['labels'], sure)}")
 
 
-    assert isinstance(votes, Votes)
-    for note in notes:
-        show.say(note)
-    return {
-        "model": model,
-        "classes": list(evidence.labels.classes),
-        "n_items": len(evidence),
-        "n_votes": votes.n_votes,
-        "n_sources": votes.n_sources,
+def decided(beliefs: Beliefs) -> str:
+    """Say how many items each class has, and how sure that is."""
+    return _listed(_shares(beliefs), float((beliefs.confidence >= SURE).mean()))
+
+
+def _listed(labels: dict[str, int], sure: float) -> str:
+    shares = sorted(labels.items(), key=lambda one: -one[1])
+    listed = ", ".join(f"{name}: {n:,}" for name, n in shares[:6])
+    more = f", {len(shares) - 6} more classes" if len(shares) > 6 else ""
+    return f"{listed}{more}. For {sure:.0%} of the items one class is at least {SURE:.0%} sure."
+
+
 def _check_streamed(path: Path, options: VoteOptions, output: Path) -> None:
     """Refuse what can't be read or written part by part."""
     if options.sources:
@@ -144,6 +133,17 @@ def _check_streamed(path: Path, options: VoteOptions, output: Path) -> None:
             )
 
 
+def _facts(evidence: Evidence, model: str, notes: list[str]) -> dict[str, Any]:
+    votes = evidence.votes
+    assert isinstance(votes, Votes)
+    for note in notes:
+        show.say(note)
+    return {
+        "model": model,
+        "classes": list(evidence.labels.classes),
+        "n_items": len(evidence),
+        "n_votes": votes.n_votes,
+        "n_sources": votes.n_sources,
         "n_without_votes": int((votes.votes_per_item == 0).sum()),
         "n_gold": evidence.counts()["gold"],
         "notes": notes,
