@@ -31,6 +31,9 @@ MODELS = [
     DawidSkene(tying="one"),
     DawidSkene(inference="vb"),
     DawidSkene(inference="loo"),
+    DawidSkene(pool=True),
+    DawidSkene(subtypes=2, tol=1e-11, max_iter=5000),
+    DawidSkene(abstention="observed"),
     MACE(),
     GLAD(),
     Triplets(),
@@ -118,7 +121,11 @@ def test_a_share_of_zero_rules_a_class_out(model: Aggregator) -> None:
     assert np.isfinite(probs).all()
 
 
-@every_model
+@pytest.mark.parametrize(
+    "model",
+    [m for m in [*MODELS, LabelModel()] if m.get_params().get("abstention") != "observed"],
+    ids=str,
+)
 def test_an_item_nobody_spoke_about_keeps_its_prior(model: Aggregator) -> None:
     votes, _ = planted()
     fitted = clone(model).fit(votes)
