@@ -41,6 +41,35 @@ def test_json_holds_what_the_table_shows(partlabel: Callable, votes: Path) -> No
     assert verdict["ann"] == "trust"
 
 
+def test_it_says_of_which_sources_the_votes_tell_nothing(
+    partlabel: Callable, tmp_path: Path
+) -> None:
+    path = tmp_path / "votes.csv"
+    alone = {"item": list(range(30, 45)), "source": ["zoe"] * 15, "label": ["yes"] * 15}
+    pl.concat([LONG, pl.DataFrame(alone)]).write_csv(path)
+    ran = partlabel("sources", path)
+    assert "Not told, or hardly: zoe. No other source speaks about its items." in ran.out
+    found = {one["source"]: one for one in partlabel("sources", path, "--json").json["sources"]}
+    assert (found["zoe"]["identifiable"], found["ann"]["identifiable"]) == ("no", "yes")
+    assert found["zoe"]["effective_votes"] == 0.0
+
+
+def test_influence_says_what_dropping_a_source_would_change(
+    partlabel: Callable, votes: Path, tmp_path: Path
+) -> None:
+    gold = tmp_path / "gold.csv"
+    truth = LONG.filter(source="ann").select("item", "label")
+    truth.write_csv(gold)
+    one_by_one = ("sources", votes, "--model", "majority", "--influence")
+    table = partlabel(*one_by_one, "--gold", gold).out.split("What dropping a source would change")
+    assert "on gold" in table[1]
+    assert "What dropping" not in partlabel("sources", votes).out
+    found = partlabel(*one_by_one, "--json").json["influence"]
+    assert [one["source"] for one in found] == ["ann", "bob", "cat", "liar"]
+    assert [one["left_alone"] for one in found] == [0] * 4
+    assert found[0]["accuracy_change"] is None
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
 def test_every_format_gives_the_same_answer(
     partlabel: Callable, tmp_path: Path, ending: str

@@ -87,8 +87,7 @@ def sources_report(
     """
     taken = as_evidence(evidence)
     beliefs = np.asarray(model.aggregate(taken, prior).probs, dtype=np.float64)
-    found = identifiability(taken, beliefs, copies=copies_of(model))
-    return model.reliability_.join(found, on="source", how="left", maintain_order="left")
+    return with_identifiability(model.reliability_, taken, beliefs, copies=copies_of(model))
 
 
 def identifiability(
@@ -149,6 +148,18 @@ def identifiability(
     )
 
 
+def with_identifiability(
+    reliability: pl.DataFrame,
+    evidence: Evidence,
+    beliefs: NDArray[np.float64],
+    *,
+    copies: Sequence[Sequence[str]] = (),
+) -> pl.DataFrame:
+    """Add the columns of `identifiability` to a table with a row per source."""
+    found = identifiability(evidence, beliefs, copies=copies)
+    return reliability.join(found, on="source", how="left", maintain_order="left")
+
+
 def copies_of(model: Aggregator) -> Sequence[Sequence[str]]:
     """The groups of sources that the model takes as one; none where it looks for none."""
     groups: Sequence[Sequence[str]] = getattr(model, "copies_", ())
@@ -200,7 +211,6 @@ def _judged(
     """Judge one source: the first of these that applies."""
     some = Identifiable.WEAK if gold else Identifiable.NO
     beside = f" Only {gold:,} of its votes lie on verified labels." if gold else ""
-    counted = f"its {votes:,} votes tell as much as {worth:,.0f} on items with known labels"
     if not votes:
         return Identifiable.NO, "It says nothing."
     if gold >= ENOUGH_GOLD:
@@ -214,12 +224,13 @@ def _judged(
         )
     if unshared > 0.5:
         return Identifiable.WEAK, (
-            f"No other source ever says what {unshared:.0%} of its votes say, so that others can "
-            "contradict, but not confirm."
+            "No other source ever says what most of its votes say, so that others can contradict, "
+            "but not confirm."
         )
     if worth < ENOUGH:
-        return Identifiable.WEAK, f"Others know too little about its items: {counted}."
-    return Identifiable.YES, f"{peers:,} other sources speak about its items: {counted}."
+        few = f"It has fewer than {ENOUGH:.0f} votes."
+        return Identifiable.WEAK, few if votes < ENOUGH else "Others know little about its items."
+    return Identifiable.YES, f"{peers:,} other sources speak about its items."
 
 
 def _of_words(rows: Observations, heard: NDArray[np.bool_]) -> Observations:

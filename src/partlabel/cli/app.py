@@ -151,6 +151,9 @@ def sources_command(
     abstain: Abstain = None,
     repeated: Repeated = Repeats.REFUSE,
     model: WhichLabelModel = WhichModel.LABEL_MODEL,
+    dropped: Annotated[
+        bool, typer.Option("--influence", help="Show what dropping each source would change.")
+    ] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Show all sources, not only the 20 busiest.")
     ] = False,
@@ -163,12 +166,12 @@ def sources_command(
     \b
     Examples:
       partlabel sources votes.csv --item task --source worker --label answer
-      partlabel sources rules.parquet --sources 'lf_*' --gold label
+      partlabel sources rules.parquet --sources 'lf_*' --gold label --influence
     """
     from partlabel.cli import sources as commands
 
     options = _vote_options(item, source, label, sources, gold, classes, abstain, repeated)
-    commands.sources(votes, options, model=model, every=every, as_json=as_json)
+    commands.sources(votes, options, model=model, dropped=dropped, every=every, as_json=as_json)
 
 
 @app.command("aggregate")

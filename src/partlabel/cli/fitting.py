@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from partlabel.aggregate import Aggregator
+from partlabel.aggregate.identifiable import copies_of, with_identifiability
 from partlabel.beliefs import PROBABILITY_PREFIX, Beliefs
 from partlabel.cli.columns import classes_of, matching, present, spoken
 from partlabel.cli.features import Features, estimator
@@ -126,12 +127,20 @@ def fit(problem: Problem, settings: Settings, step: Steps) -> Fitted:
     return Fitted(
         model=Pipeline([("features", transformer), ("classifier", learner.estimator_)]),
         beliefs=_beliefs(learner.beliefs_, problem),
-        reliability=learner.reliability_,
+        reliability=_reliability(learner, problem.evidence.select(away)),
         objective=learner.objective_,
         choice=learner.choice_,
         ended=learner.status_.value,
         checks=checks,
     )
+
+
+def _reliability(learner: PartialLabelClassifier, evidence: Evidence) -> pl.DataFrame | None:
+    if learner.reliability_ is None:
+        return None
+    beliefs = np.asarray(learner.beliefs_.probs, dtype=np.float64)
+    copies = copies_of(learner.label_model_) if learner.label_model_ else ()
+    return with_identifiability(learner.reliability_, evidence, beliefs, copies=copies)
 
 
 def probabilities(model: Pipeline, table: pl.DataFrame, labels: LabelSpace) -> Beliefs:

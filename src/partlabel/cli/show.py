@@ -22,6 +22,19 @@ LEGEND = (
     "covers: share of the items that it speaks about. disputed: share of its votes that another "
     "source contradicts. accuracy: estimated from everything that is known, with a 95% interval."
 )
+TOLD = (
+    " told: whether the votes can tell how good it is, and as how many votes on items with known "
+    "labels they count."
+)
+DROPPED = (
+    "left alone: items that would have no vote. changed: other items that would be decided "
+    "otherwise. shift: how far the belief about its items would move, on average, of 1."
+)
+ON_GOLD = (
+    " on gold: how accuracy there would change, in percentage points with a 95% interval; above 0, "
+    "the source does harm."
+)
+NAMED = 5
 STYLES = {
     "trust": "green",
     "use with care": "yellow",
@@ -97,7 +110,9 @@ def reliability(found: pl.DataFrame, *, every: bool = False, others: str) -> Non
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("source", overflow="fold")
     checked = found["gold_votes"].sum() > 0
-    names = ["votes", "covers", "disputed", "accuracy", *(["on gold"] if checked else [])]
+    judged = "identifiable" in found.columns
+    names = ["votes", "covers", "disputed", "accuracy"]
+    names += (["on gold"] if checked else []) + (["told"] if judged else [])
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("verdict", no_wrap=True)
@@ -109,13 +124,42 @@ def reliability(found: pl.DataFrame, *, every: bool = False, others: str) -> Non
             _percent(row["conflict"]),
             f"{_percent(row['accuracy'])} [{_range(row)}]",
             *([_on_gold(row)] if checked else []),
+            *([_told(row)] if judged else []),
             row["verdict"],
             style=STYLES.get(row["verdict"]),
         )
     _out().print(grid)
-    tell(LEGEND)
+    tell(LEGEND + (TOLD if judged else ""))
     if len(shown) < len(found):
         tell(f"The {SHOWN} sources with the most votes, of {len(found):,}; {others}.")
+    if judged:
+        _tell_why_not(busiest)
+
+
+def influence(found: pl.DataFrame, *, every: bool = False, others: str) -> None:
+    """Show what dropping each source would change: the harmful first, or the influential ones."""
+    heading("What dropping a source would change")
+    checked = found["accuracy_change"].is_not_null().any()
+    most = pl.col("accuracy_change") if checked else pl.col("changed") + pl.col("left_alone")
+    ranked = found.sort(most, "change", descending=True, maintain_order=True)
+    shown = ranked if every else ranked.head(SHOWN)
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("without", overflow="fold")
+    for name in ("votes", "left alone", "changed", "shift", *(["on gold"] if checked else [])):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in shown.iter_rows(named=True):
+        grid.add_row(
+            Text(row["source"]),
+            *(f"{row[name]:,}" for name in ("votes", "left_alone", "changed")),
+            f"{row['change']:.2f}",
+            *([_gain(row)] if checked else []),
+            style="red" if (row["accuracy_change_low"] or 0) > 0 else None,
+        )
+    _out().print(grid)
+    tell(DROPPED + (ON_GOLD if checked else ""))
+    if len(shown) < len(found):
+        first = "that do most harm" if checked else "that change most"
+        tell(f"The {SHOWN} sources {first}, of {len(found):,}; {others}.")
 
 
 def evidence(counts: Mapping[str, int]) -> None:
@@ -179,6 +223,25 @@ def _percent(share: float | None) -> str:
 
 def _range(row: dict[str, Any]) -> str:
     return f"{row['accuracy_low'] * 100:.0f}-{row['accuracy_high'] * 100:.0f}"
+
+
+def _told(row: dict[str, Any]) -> str:
+    told = row["identifiable"]
+    return "-" if told is None else f"{told} ({row['effective_votes']:,.0f})"
+
+
+def _tell_why_not(busiest: pl.DataFrame) -> None:
+    """Say for which sources the votes can't tell how good they are, and why."""
+    unclear = busiest.filter((pl.col("identifiable") != "yes") & (pl.col("votes") > 0))
+    for (reason,), rows in unclear.group_by("reason", maintain_order=True):
+        names = rows["source"].to_list()
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        tell(f"Not told, or hardly: {', '.join(names[:NAMED])}{more}. {reason}")
+
+
+def _gain(row: dict[str, Any]) -> str:
+    low, high = row["accuracy_change_low"], row["accuracy_change_high"]
+    return f"{row['accuracy_change'] * 100:+.1f} [{low * 100:+.1f}, {high * 100:+.1f}]"
 
 
 def _on_gold(row: dict[str, Any]) -> str:

@@ -12,6 +12,8 @@ from partlabel.aggregate import (
     LabelModel,
     MajorityVote,
     aggregate_parquet,
+    influence,
+    sources_report,
 )
 from partlabel.beliefs import Beliefs
 from partlabel.cli import show
@@ -29,22 +31,31 @@ MODELS: dict[str, type[Aggregator]] = {
 SURE = 0.9
 
 
-def sources(path: Path, options: VoteOptions, *, model: str, every: bool, as_json: bool) -> None:
-    """Say which sources to trust."""
-    with show.steps(2) as step:
+def sources(
+    path: Path, options: VoteOptions, *, model: str, dropped: bool, every: bool, as_json: bool
+) -> None:
+    """Say which sources to trust, and what dropping each would change."""
+    found = None
+    with show.steps(2 + dropped) as step:
         with step("reading the votes"):
             evidence, notes = read_evidence(path, options)
         with step("learning how reliable each source is"):
             fitted = MODELS[model]().fit(evidence)
-    table, choice = fitted.reliability_, getattr(fitted, "choice_", None)
+            table, choice = sources_report(fitted, evidence), getattr(fitted, "choice_", None)
+        if dropped:
+            with step("leaving out each source"):
+                found = influence(fitted, evidence)
     facts = _facts(evidence, model, notes)
     if as_json:
-        show.write_json({**facts, "choice": choice, "sources": table.to_dicts()})
+        changes = {} if found is None else {"influence": found.to_dicts()}
+        show.write_json({**facts, "choice": choice, "sources": table.to_dicts(), **changes})
         return
     show.reliability(table, every=every, others="--all shows them all")
     show.tell(f"{_sentence(facts)} {show.verdicts(table)}")
     if choice is not None:
         show.tell(choice)
+    if found is not None:
+        show.influence(found, every=every, others="--all shows them all")
 
 
 def aggregate(

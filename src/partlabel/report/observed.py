@@ -74,8 +74,19 @@ def sources(observed: Evidence, reliability: pl.DataFrame | None) -> Section | N
         "n_plotted": len(loudest),
         "has_gold": bool((table["gold_votes"] > 0).any()),
         "enough_gold": ENOUGH_GOLD,
+        "judged": "identifiable" in table.columns,
+        "untold": _untold(table),
     }
     return Section("sources", title, data, {"sources": figures.sources(loudest.sort(*order))})
+
+
+def _untold(table: pl.DataFrame) -> list[tuple[str, str]]:
+    """Why the votes can't tell how good some sources are, and which."""
+    if "identifiable" not in table.columns:
+        return []
+    unclear = table.filter((pl.col("identifiable") != "yes") & (pl.col("votes") > 0))
+    groups = unclear.group_by("reason", maintain_order=True)
+    return [(str(reason), listed(rows["source"])) for (reason,), rows in groups]
 
 
 def conflicts(
