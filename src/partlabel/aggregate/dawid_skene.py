@@ -16,19 +16,13 @@ from partlabel.aggregate.balance import balance_of
 from partlabel.aggregate.em import Outcome, run_em
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.observations import Observations
-from partlabel.aggregate.posed import with_pool, with_silence, with_subtypes
+from partlabel.aggregate.posed import check_settings, posed
 from partlabel.aggregate.prior import Prior, checked
 from partlabel.aggregate.reliability import table_of
-from partlabel.aggregate.settings import (
-    ClassPrior,
-    check_count,
-    check_positive,
-    check_probability,
-    votes_of,
-)
+from partlabel.aggregate.settings import ClassPrior, votes_of
 from partlabel.aggregate.shards import Shards
 from partlabel.aggregate.starts import starts
-from partlabel.aggregate.steps import INFERENCES, Inference, Parameters, Problem, far
+from partlabel.aggregate.steps import Inference, Parameters, Problem, far
 from partlabel.aggregate.streaming import after, check_forget, check_streamed, in_one_vocabulary
 from partlabel.aggregate.subtypes import States
 from partlabel.aggregate.tally import Tally
@@ -250,7 +244,7 @@ class DawidSkene(Aggregator):
         scratch : path
             A folder for temporary files, which the caller removes: rows that few items share.
         """
-        self._check_settings()
+        check_settings(self)
         rows, seen, first = Shards(), None, None
         for part in parts:
             votes, own = votes_of(part), Observations.of(part)
@@ -265,7 +259,7 @@ class DawidSkene(Aggregator):
         return self
 
     def _learn(self, evidence: Evidence, prior: Prior, past: Tally | None = None) -> None:
-        self._check_settings()
+        check_settings(self)
         votes = votes_of(evidence)
         problem = self._problem(evidence, votes, prior)
         self.class_prior_choice_ = self._balance(votes, prior)[1]
@@ -313,61 +307,13 @@ class DawidSkene(Aggregator):
 
     def _problem(self, evidence: Evidence, votes: Votes, prior: Prior = None) -> Problem:
         balance, _ = self._balance(votes, prior)
-        share = balance.pseudo_items
-        problem = Problem(
-            rows=Observations.of(evidence, prior=prior),
-            tying=(cells := tied(self.tying, votes.vocabulary)),
-            pseudo_votes=prior_counts(cells, votes.vocabulary, self.accuracy, self.strength),
-            pseudo_items=None if share is None else np.full(len(votes.labels), share),
-            start=balance.start,
-            inference=self.inference,
-        )
-        if self.subtypes > 1:
-            problem = with_subtypes(problem, self.subtypes, self.class_strength)
-        if self.pool is not None:
-            problem = with_pool(problem, votes.vocabulary, self.pool)
-        if self.abstention == "observed":
-            problem = with_silence(problem, votes, self.strength)
-        return problem
+        return posed(self, Observations.of(evidence, prior=prior), votes, balance)
 
     def _balance(self, votes: Votes, own: Prior) -> tuple[ClassPrior, str]:
         return balance_of(self.class_prior, votes, self.class_strength, replaced=own is not None)
 
     def _starts(self, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
-        return starts(
-            problem,
-            vocabulary,
-            tied(self.tying, vocabulary),
-            accuracy=self.accuracy,
-            strength=self.strength,
-            n_subtypes=self.subtypes,
-            n_starts=self.n_starts,
-            annealing=self.annealing,
-            random_state=self.random_state,
-        )
-
-    def _check_settings(self) -> None:
-        check_probability(accuracy=self.accuracy)
-        check_positive(strength=self.strength, class_strength=self.class_strength)
-        check_count(n_starts=self.n_starts, max_iter=self.max_iter, subtypes=self.subtypes)
-        if self.pool is not None:
-            check_positive(pool=self.pool)
-        if not 0.0 < self.annealing <= 1.0:
-            raise InputError(
-                f"`annealing` must lie in (0, 1]; got {self.annealing}. 1 is none, 0.1 much."
-            )
-        if self.abstention not in ("ignore", "observed"):
-            raise InputError(
-                f"`abstention` must be 'ignore' or 'observed'; got {self.abstention!r}."
-            )
-        if self.abstention == "observed" and self.inference == "loo":
-            raise InputError(
-                "`abstention` must be 'ignore' with inference='loo', which judges each vote by the "
-                "others; got 'observed'. Use 'em' or 'vb'."
-            )
-        if self.inference not in INFERENCES:
-            shown = ", ".join(map(repr, INFERENCES))
-            raise InputError(f"`inference` must be one of {shown}; got {self.inference!r}.")
+        return starts(self, problem, vocabulary)
 
 
 def confusion_under(

@@ -11,46 +11,37 @@ the labels:
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from partlabel.aggregate.posed import Settings
 from partlabel.aggregate.steps import Parameters, Problem
 from partlabel.aggregate.subtypes import graded
-from partlabel.channels import Tying, prior_counts
+from partlabel.channels import prior_counts, tied
 from partlabel.evidence import Vocabulary
 
 RISE = 1.2  # of the power, from one temperature to the next
 STEPS = 3  # of EM at each temperature
 
 
-def starts(
-    problem: Problem,
-    vocabulary: Vocabulary,
-    tying: Tying,
-    *,
-    accuracy: float,
-    strength: float,
-    n_subtypes: int,
-    n_starts: int,
-    annealing: float,
-    random_state: Any,
-) -> Iterator[Parameters]:
-    """States to start from; the settings are those of `DawidSkene`, `tying` that of a class."""
-    chance = check_random_state(random_state)
-    for n in range(n_starts):
-        sure: float | NDArray[np.float64] = accuracy
+def starts(by: Settings, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
+    """States to start from: the first from the votes, the others drawn at random."""
+    chance = check_random_state(by.random_state)
+    cells, sure = tied(by.tying, vocabulary), by.accuracy
+    for n in range(by.n_starts):
+        about: float | NDArray[np.float64] = sure
         if n > 0:
-            drawn = chance.beta(4.0 * accuracy, 4.0 * (1.0 - accuracy), len(vocabulary.sources))
-            sure = np.clip(drawn, 0.01, 0.99)
-        grades = graded(sure, n_subtypes)
-        votes = [prior_counts(tying, vocabulary, grade, strength) for grade in grades]
-        own = problem.pseudo_votes.copy()
-        own[: len(votes[0]) * n_subtypes] = np.column_stack(votes).ravel()
-        items = problem.start.repeat(n_subtypes) / n_subtypes
-        yield annealed(problem, problem.parameters(own, items), annealing)
+            drawn = chance.beta(4.0 * sure, 4.0 * (1.0 - sure), len(vocabulary.sources))
+            about = np.clip(drawn, 0.01, 0.99)
+        grades = graded(about, by.subtypes)
+        votes = np.column_stack(
+            [prior_counts(cells, vocabulary, grade, by.strength) for grade in grades]
+        )
+        masses = np.concatenate([votes.ravel(), problem.pseudo_votes[votes.size :]])
+        items = problem.start.repeat(by.subtypes) / by.subtypes
+        yield annealed(problem, problem.parameters(masses, items), by.annealing)
 
 
 def annealed(problem: Problem, at: Parameters, heat: float) -> Parameters:
