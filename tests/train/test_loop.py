@@ -44,14 +44,14 @@ def test_early_stopping_on_gold_looks_at_gold_alone() -> None:
     assert told.contributions_["held_out"].to_list() == [50, 0, 0, 0, 0]
 
 
-class Interrupted(Exception):
+class Gone(Exception):  # noqa: N818
     """Stands for a machine that is taken away."""
 
 
 def stop_after(n: int) -> object:
     def progress(record: dict[str, float]) -> None:
         if record["epoch"] == n - 1:
-            raise Interrupted
+            raise Gone
 
     return progress
 
@@ -72,7 +72,7 @@ def test_a_resumed_run_is_an_uninterrupted_one(objective: str, tmp_path: Path) -
     votes = biased_votes(data.truth)
     whole = TorchPartialLabelClassifier(**settings).fit(data.X, votes)
     file = tmp_path / "state.pt"
-    with pytest.raises(Interrupted):
+    with pytest.raises(Gone):
         TorchPartialLabelClassifier(**settings, checkpoint=file, progress=stop_after(3)).fit(
             data.X, votes
         )

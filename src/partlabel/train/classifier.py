@@ -12,15 +12,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from partlabel.aggregate import Aggregator, reliability_table
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import KINDS, Candidates, Evidence, Votes, as_evidence
+from partlabel.labels import LabelSpace
+from partlabel.tables import as_series
 from partlabel.train import optimisers
 from partlabel.train.account import Account
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
@@ -468,9 +470,10 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def _inputs(self, X: Any, *, reset: bool = False) -> Inputs:
-        if not isinstance(X, Mapping | Dataset):  # in these, scikit-learn finds no columns
+        inputs = read_inputs(X)
+        if inputs.width is not None:  # elsewhere, scikit-learn finds no columns
             validate_data(self, X, reset=reset, skip_check_array=True)
-        return read_inputs(X)
+        return inputs
 
     def _read(self, y: Any) -> tuple[Evidence, NDArray[Any]]:
         if isinstance(y, Evidence | Votes | Candidates):
@@ -500,12 +503,24 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
                 raise InputError(f"`kind_weights` must be at least 0; got {weight} for {kind!r}.")
 
 
-def _of_labels(y: Any, missing: Any, labels: Any = None) -> Evidence:
+def _of_labels(y: Any, missing: Any, labels: LabelSpace | None = None) -> Evidence:
+    """Plain labels with gaps, as candidates; without `labels`, their classes are inferred."""
     if y is None:
         raise InputError(
             "`fit` requires y to be passed, but the target y is None. Pass Evidence, or labels."
         )
-    return Evidence(candidates=Candidates.from_labels(y, labels, missing=missing))
+    plain = column_or_1d(y, warn=True)
+    if plain.dtype.kind == "f":
+        check_array(plain, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y")
+    series = as_series(plain)
+    check_classification_targets(series.drop_nulls().to_numpy())
+    said = series.n_unique() - (series.null_count() > 0)
+    if labels is None and said < 2:
+        raise InputError(
+            f"`y` must name at least two classes; got {'one class' if said else 'no label'} in "
+            f"{len(series)} rows. Add labels of others, or pass Candidates with a label space."
+        )
+    return Evidence(candidates=Candidates.from_labels(series, labels, missing=missing))
 
 
 def _check_lengths(inputs: Inputs, evidence: Evidence) -> None:

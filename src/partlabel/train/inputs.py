@@ -49,7 +49,7 @@ def read_inputs(X: Any) -> Inputs:
     ValueError
         If an array is empty, or holds NaN, infinities or no numbers.
     """
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not sparse.issparse(X):  # a dictionary of keys is both
         return _Named(_parts(X))
     if isinstance(X, Dataset):
         return _Items(X)
