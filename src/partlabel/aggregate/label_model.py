@@ -160,12 +160,14 @@ class LabelModel(Aggregator):
         return [np.asarray(probs, dtype=np.float64) for probs in believed]
 
     def _pooled(self, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        weights = list(self.weights_.values())
-        if self.kind_ == "crowd":
-            return np.asarray(np.average(opinions, axis=0, weights=weights))
-        logs = [np.log(np.maximum(opinion, FLOOR)) for opinion in opinions]
-        pooled = np.exp(np.average(logs, axis=0, weights=weights))
-        return np.asarray(pooled / pooled.sum(axis=1, keepdims=True))
+        weights, pooled = list(self.weights_.values()), np.zeros_like(opinions[0])
+        for weight, opinion in zip(weights, opinions, strict=True):
+            said = opinion if self.kind_ == "crowd" else np.log(np.maximum(opinion, FLOOR))
+            pooled += weight / sum(weights) * said
+        if self.kind_ == "rules":
+            np.exp(pooled, out=pooled)
+            pooled /= np.einsum("ij->i", pooled)[:, None]
+        return pooled
 
     def _calibrated(
         self, evidence: Evidence, blind: Evidence, pooled: NDArray[np.float64]
@@ -186,6 +188,8 @@ class LabelModel(Aggregator):
         if self.calibration_ is not None:
             probs = self.calibration_.apply(probs, self._as_learnt(votes_of(blind)))
         table, which = possible(evidence, prior)
+        if (table > 0).all():
+            return probs
         before = table[which]
         within = probs * (before > 0)
         total = within.sum(axis=1, keepdims=True)

@@ -89,7 +89,9 @@ def shares(
     if votes is not None and worth is not None:
         add_votes(votes.indptr, votes.symbol, worth, given)
     given *= before
-    nothing_left = given.sum(axis=1) == 0
+    total = np.einsum("ij->i", given)
+    nothing_left = total == 0
     given[nothing_left] = before[nothing_left]
-    given /= given.sum(axis=1, keepdims=True)
+    total[nothing_left] = before[nothing_left].sum(axis=1)
+    given /= total[:, None]
     return given
