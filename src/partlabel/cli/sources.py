@@ -100,7 +100,7 @@ def stream(
         )
     written = pl.scan_parquet(output)
     shares = dict(written.group_by("label").len().collect(engine="streaming").iter_rows())
-    facts = {
+    facts: dict[str, Any] = {
         "model": model,
         "classes": list(fitted.labels_.classes),
         "n_items": sum(shares.values()),
