@@ -34,7 +34,7 @@ from partlabel.aggregate.dependence import dependent_groups, dependent_pairs, me
 from partlabel.aggregate.habits import speaks_selectively
 from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.majority import MajorityVote
-from partlabel.aggregate.panel import DOUBT, SINGLE_ACCURACIES, panel_for
+from partlabel.aggregate.panel import COUNTED, DOUBT, SINGLE_ACCURACIES, panel_for
 from partlabel.aggregate.prior import Prior, possible
 from partlabel.aggregate.reliability import reliability_table, shares_right
 from partlabel.aggregate.settings import check_positive, votes_of
@@ -126,8 +126,12 @@ class LabelModel(Aggregator):
         pooled = self._pooled(opinions)
         self.calibration_ = self._calibrated(evidence, blind, pooled)
         beliefs = self._settled(evidence, blind, pooled, prior)
-        settled = [self._settled(evidence, blind, opinion, prior) for opinion in opinions]
-        spread = _spread(evidence, settled)
+        learnt = [
+            self._settled(evidence, blind, opinion, prior)
+            for name, opinion in zip(self.members_, opinions, strict=True)
+            if name not in COUNTED  # a hedge, which learns nothing of the sources
+        ]
+        spread = _spread(evidence, learnt)
         self.reliability_ = reliability_table(evidence, beliefs, spread=spread)
         self.choice_ = self._account(evidence, pooled, prior)
 
