@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from partlabel.aggregate import Triplets as Triplets
     from partlabel.aggregate import WeightedVote as WeightedVote
     from partlabel.aggregate import aggregate_parquet as aggregate_parquet
+    from partlabel.aggregate import confusion_table as confusion_table
+    from partlabel.aggregate import influence as influence
+    from partlabel.aggregate import sources_report as sources_report
     from partlabel.beliefs import Beliefs as Beliefs
     from partlabel.channels import Channels as Channels
     from partlabel.channels import Confusion as Confusion
@@ -63,6 +66,8 @@ _HOME = {
     "apply_rules": "rules",
     "batch_rule": "rules",
     "classifier": "rules",
+    "confusion_table": "aggregate",
+    "influence": "aggregate",
     "keywords": "rules",
     "log_likelihood": "channels",
     "lookup": "rules",
@@ -70,6 +75,7 @@ _HOME = {
     "regex": "rules",
     "row_rule": "rules",
     "rule": "rules",
+    "sources_report": "aggregate",
     "threshold": "rules",
 }
 
