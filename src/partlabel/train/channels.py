@@ -291,7 +291,7 @@ class LearntVotes(nn.Module):
         if self.competence is None or features is None:
             return silence + _bags(table, batch, weights)
         row, source = batch.row, self.source[batch.symbol]
-        looks = self.competence(features.flatten(1).float())[row, source][:, None]
+        looks = self.competence(features.to(self.competence.weight.dtype))[row, source][:, None]
         careless = segment_log_softmax(self.careless, self.source, self.n_sources)
         careless = careless[batch.symbol][:, None]
         if self.speaks is not None:
