@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from partlabel.aggregate import MajorityVote
+from partlabel.aggregate import MajorityVote, sources_report
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes
@@ -155,6 +155,18 @@ def test_hundreds_of_sources_stay_readable() -> None:
     assert "The chart shows 40 of 1,200 sources" in outline.text
     assert "The table holds the first 1,000." in outline.text
     assert "compares the 40 sources (of 1,200)" in outline.text
+
+
+def test_sources_that_the_votes_tell_nothing_about_are_named() -> None:
+    said = np.full((40, 4), -1)
+    said[:30, :3], said[30:, 3] = np.arange(30)[:, None] % 2, 1
+    votes = Votes.from_matrix(said, LABELS, sources=["a", "b", "c", "lonely"])
+    model = MajorityVote().fit(votes)
+    plain = Report("Votes", Evidence(votes=votes), reliability=model.reliability_).html()
+    assert "Not told" not in plain
+    reliability = sources_report(model, votes)
+    text = Outline(Report("Votes", Evidence(votes=votes), reliability=reliability).html()).text
+    assert "Not told, or hardly: lonely. No other source speaks about its items." in text
 
 
 def test_written_file_is_the_page(tmp_path: Path) -> None:
