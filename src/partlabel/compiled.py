@@ -39,11 +39,16 @@ def in_blocks(
     """
     n_blocks = max(1, min(most, n_rows // FEWEST_ROWS))
     bounds = [n_rows * block // n_blocks for block in range(n_blocks + 1)]
-    n_threads = min(_threads(), n_blocks, effort // WORTH_A_THREAD)
-    if n_threads < 2:
-        return [work(block, *bounds[block : block + 2]) for block in range(n_blocks)]
+    n_threads = max(1, min(_threads(), n_blocks, effort // WORTH_A_THREAD))
+
+    def some(thread: int) -> list[Sum]:
+        own = range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads)
+        return [work(block, bounds[block], bounds[block + 1]) for block in own]
+
+    if n_threads == 1:
+        return some(0)
     with ThreadPoolExecutor(n_threads) as threads:
-        return list(threads.map(work, range(n_blocks), bounds[:-1], bounds[1:]))
+        return [one for found in threads.map(some, range(n_threads)) for one in found]
 
 
 def read_only(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:

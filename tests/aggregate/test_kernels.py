@@ -11,7 +11,7 @@ from partlabel.aggregate.kernels import (
     expected_counts,
     overlaps_and_conflicts,
 )
-from partlabel.aggregate.observations import Observations
+from partlabel.aggregate.observations import SAMPLE, Observations
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 
@@ -54,6 +54,24 @@ def test_equal_rows_are_held_once() -> None:
     votes = Votes.from_matrix([[0, 1], [0, 1], [1, -1], [0, 1]], LABELS)
     rows = Observations.of(Evidence(votes=votes), collapse=True)
     assert sorted(rows.weight) == [1, 3]
+
+
+def test_many_rows_are_collapsed_part_by_part_into_those_of_numpy() -> None:
+    matrix = np.random.default_rng(0).integers(-1, 3, (3 * SAMPLE, 7))
+    votes = Votes.from_matrix(matrix, LABELS)
+    rows = Observations.of(Evidence(votes=votes), collapse=True)
+    distinct, count = np.unique(matrix, axis=0, return_counts=True)
+    expected = Votes.from_matrix(distinct, LABELS)
+    wanted = {
+        tuple(expected.symbol[expected.indptr[i] : expected.indptr[i + 1]]): count[i]
+        for i in range(len(distinct))
+    }
+    found = {
+        tuple(rows.symbol[rows.indptr[i] : rows.indptr[i + 1]]): rows.weight[i]
+        for i in range(len(rows.weight))
+    }
+    assert found == wanted
+    assert len(rows.weight) == len(distinct)
 
 
 def test_rows_that_do_not_repeat_are_left_alone() -> None:
