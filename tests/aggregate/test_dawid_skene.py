@@ -435,3 +435,27 @@ def test_crowd_votes_on_real_data(shared_data) -> None:
         for model in (MajorityVote(), DawidSkene())
     }
     assert right["DawidSkene"] > right["MajorityVote"] + 0.08
+
+
+def test_what_is_known_of_a_source_decides_where_votes_tell_nothing() -> None:
+    """Two sources that always differ: the one that is known to be good is believed."""
+    votes = Votes.from_matrix([[0, 1], [1, 0]] * 20, BINARY, sources=["x", "y"])
+    for good, wanted in (("x", [0, 1]), ("y", [1, 0])):
+        model = DawidSkene(accuracy={good: 0.95}, strength=100.0)
+        assert model.fit_aggregate(votes).probs[:2].argmax(axis=1).tolist() == wanted
+        row = model.reliability_.row(by_predicate=pl.col("source") == good, named=True)
+        assert row["accuracy"] > 0.9
+
+
+def test_a_dict_of_the_usual_accuracies_changes_nothing() -> None:
+    votes = Votes.from_matrix([[0, 1, 1], [1, 0, 1], [0, 0, 1]], BINARY, sources=["x", "y", "z"])
+    named = DawidSkene(accuracy={"x": 0.7, "z": 0.7}).fit_aggregate(votes).probs
+    np.testing.assert_array_equal(named, DawidSkene().fit_aggregate(votes).probs)
+
+
+def test_accuracies_of_unknown_sources_or_out_of_range_are_refused() -> None:
+    votes = Votes.from_matrix([[0, 1]], BINARY, sources=["x", "y"])
+    with pytest.raises(InputError, match=r"must name sources that have votes; got 'ex' \(1 such"):
+        DawidSkene(accuracy={"ex": 0.9}).fit(votes)
+    with pytest.raises(InputError, match=r"`accuracy\['x'\]` must lie in \(0, 1\); got 1"):
+        DawidSkene(accuracy={"x": 1.0}).fit(votes)

@@ -1,7 +1,7 @@
 """DawidSkene: learn each source's confusion and the labels together; the steps are in `steps`."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,7 +19,7 @@ from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posed import check_settings, posed
 from partlabel.aggregate.prior import Prior, checked
 from partlabel.aggregate.reliability import table_of
-from partlabel.aggregate.settings import ClassPrior, votes_of
+from partlabel.aggregate.settings import ClassPrior, accuracies, votes_of
 from partlabel.aggregate.shards import Shards
 from partlabel.aggregate.starts import starts
 from partlabel.aggregate.steps import Inference, Parameters, Problem, far
@@ -46,8 +46,9 @@ class DawidSkene(Aggregator):
     tying : {"full", "class", "one"}, default "full"
         "full" learns a confusion table per source, "class" an accuracy per class, "one" a single
         accuracy. Fewer parameters need fewer votes per source.
-    accuracy : float in (0, 1), default 0.7
-        Prior accuracy of a source. Above chance, it keeps EM from swapping the classes' names.
+    accuracy : float in (0, 1), or dict of source to float, default 0.7
+        Prior accuracy of a source. Above chance, it keeps EM from swapping the classes' names. Say
+        more where you know more: sources that a dict doesn't name have 0.7.
     strength : float, default 10.0
         Pseudo-votes behind it, per class ("one": per source). Higher trusts small sources less.
     class_prior : "uniform", "learnt", "auto" or (n_classes,), default "uniform"
@@ -136,7 +137,7 @@ class DawidSkene(Aggregator):
         self,
         *,
         tying: Literal["full", "class", "one"] = "full",
-        accuracy: float = 0.7,
+        accuracy: float | Mapping[str, float] = 0.7,
         strength: float = 10.0,
         class_prior: Literal["uniform", "learnt", "auto"] | ArrayLike = "uniform",
         class_strength: float = 10.0,
@@ -296,9 +297,10 @@ class DawidSkene(Aggregator):
         tally = seen.counting(*map(self._states.by_class, (counts, totals, heard)))
         self._tally = tally if past is None else past + tally
         pool = problem.pool
+        sure = accuracies(self.accuracy, self._tally.vocabulary.sources)
         self.reliability_ = table_of(
             self._tally,
-            prior_accuracy=pool.accuracy(run.state.pseudo_votes) if pool else self.accuracy,
+            prior_accuracy=pool.accuracy(run.state.pseudo_votes) if pool else sure,
             prior_strength=pool.strength if pool else self.strength,
         )
 
@@ -321,7 +323,7 @@ def confusion_under(
     beliefs: NDArray[np.float64],
     *,
     tying: Literal["full", "class", "one"] = "full",
-    accuracy: float = 0.7,
+    accuracy: float | Mapping[str, float] = 0.7,
     strength: float = 10.0,
 ) -> Confusion:
     """Give the channel of the votes that beliefs (n_items, n_classes) speak for: one M-step.
@@ -331,5 +333,6 @@ def confusion_under(
     vocabulary = votes.vocabulary
     counts = counts_under(votes.indptr, votes.symbol, beliefs, len(vocabulary))
     cells = tied(tying, vocabulary)
-    mass = prior_counts(cells, vocabulary, accuracy, strength) + cells.gather(counts)
+    sure = accuracies(accuracy, vocabulary.sources)
+    mass = prior_counts(cells, vocabulary, sure, strength) + cells.gather(counts)
     return Confusion(vocabulary, cells.table(cells.normalised(mass)))

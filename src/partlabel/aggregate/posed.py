@@ -1,5 +1,6 @@
 """posed: the problem that the settings of DawidSkene pose, part by part."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, Protocol
 
@@ -9,9 +10,9 @@ from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.pool import Pool
 from partlabel.aggregate.settings import (
     ClassPrior,
+    accuracies,
     check_count,
     check_positive,
-    check_probability,
 )
 from partlabel.aggregate.silence import Silence
 from partlabel.aggregate.steps import INFERENCES, Inference, Problem
@@ -25,7 +26,7 @@ class Settings(Protocol):
     """The settings of DawidSkene that say what is iterated, and from where."""
 
     tying: Literal["full", "class", "one"]
-    accuracy: float
+    accuracy: float | Mapping[str, float]
     strength: float
     class_strength: float
     inference: Inference
@@ -41,10 +42,11 @@ class Settings(Protocol):
 def posed(by: Settings, rows: Observations, votes: Votes, balance: ClassPrior) -> Problem:
     """The problem of some votes, which are also given as rows."""
     share, cells = balance.pseudo_items, tied(by.tying, votes.vocabulary)
+    sure = accuracies(by.accuracy, votes.sources)
     problem = Problem(
         rows=rows,
         tying=cells,
-        pseudo_votes=prior_counts(cells, votes.vocabulary, by.accuracy, by.strength),
+        pseudo_votes=prior_counts(cells, votes.vocabulary, sure, by.strength),
         pseudo_items=None if share is None else np.full(len(votes.labels), share),
         start=balance.start,
         inference=by.inference,
@@ -91,7 +93,6 @@ def with_silence(problem: Problem, votes: Votes, strength: float) -> Problem:
 
 def check_settings(by: Settings) -> None:
     """Refuse settings out of range, and those that don't go together."""
-    check_probability(accuracy=by.accuracy)
     check_positive(strength=by.strength, class_strength=by.class_strength)
     check_count(n_starts=by.n_starts, max_iter=by.max_iter, subtypes=by.subtypes)
     if by.pool is not None:

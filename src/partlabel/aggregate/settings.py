@@ -1,6 +1,6 @@
 """What several label models take alike, checked once and refused in the same words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence, Votes
+
+USUAL_ACCURACY = 0.7  # what is expected of a source before anything is known of it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +72,31 @@ class ClassPrior:
     def log_density(self, shares: NDArray[np.float64]) -> float:
         """Log of the Dirichlet prior's density at some shares, up to a constant (nats)."""
         return 0.0 if self.pseudo_items is None else float(self.pseudo_items * np.log(shares).sum())
+
+
+def accuracies(
+    setting: float | Mapping[str, float], sources: Sequence[str]
+) -> float | NDArray[np.float64]:
+    """Read the setting `accuracy`: one number, or (n_sources,) of which some are named.
+
+    Raises
+    ------
+    InputError
+        If it names a source that isn't there, or is outside (0, 1).
+    """
+    if not isinstance(setting, Mapping):
+        check_probability(accuracy=setting)
+        return setting
+    unknown = [name for name in setting if name not in set(sources)]
+    if unknown:
+        raise InputError(
+            f"`accuracy` must name sources that have votes; got {unknown[0]!r} "
+            f"({len(unknown)} such). The sources are {', '.join(map(repr, sources[:5]))}"
+            f"{', ...' if len(sources) > 5 else ''}."
+        )
+    for name, value in setting.items():
+        check_probability(**{f"accuracy[{name!r}]": value})
+    return np.array([setting.get(name, USUAL_ACCURACY) for name in sources])
 
 
 def votes_of(evidence: Evidence) -> Votes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from partlabel.aggregate.posed import Settings
+from partlabel.aggregate.settings import accuracies
 from partlabel.aggregate.steps import Parameters, Problem
 from partlabel.aggregate.subtypes import graded
 from partlabel.channels import prior_counts, tied
@@ -29,11 +30,12 @@ STEPS = 3  # of EM at each temperature
 def starts(by: Settings, problem: Problem, vocabulary: Vocabulary) -> Iterator[Parameters]:
     """States to start from: the first from the votes, the others drawn at random."""
     chance = check_random_state(by.random_state)
-    cells, sure = tied(by.tying, vocabulary), by.accuracy
+    cells, sure = tied(by.tying, vocabulary), accuracies(by.accuracy, vocabulary.sources)
     for n in range(by.n_starts):
         about: float | NDArray[np.float64] = sure
         if n > 0:
-            drawn = chance.beta(4.0 * sure, 4.0 * (1.0 - sure), len(vocabulary.sources))
+            each = np.broadcast_to(sure, len(vocabulary.sources))
+            drawn = chance.beta(4.0 * each, 4.0 * (1.0 - each))
             about = np.clip(drawn, 0.01, 0.99)
         grades = graded(about, by.subtypes)
         votes = np.column_stack(
