@@ -261,6 +261,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+    pl.Config.set_tbl_rows(60).set_tbl_width_chars(240)
     sets = real_sets()
     if not sets:
         print("The real sets aren't there; set PARTLABEL_DATA to their folder.")

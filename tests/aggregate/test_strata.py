@@ -172,3 +172,12 @@ def test_refusals() -> None:
         StratifiedDawidSkene(n_clusters=2).fit(votes, X=X).aggregate(votes, strata=strata)
     with pytest.raises(InputError, match="'stranger'"):
         model.aggregate(Votes.from_matrix([[0]], LABELS, sources=["stranger"]), strata=["north"])
+
+
+def test_takes_what_is_known_of_single_sources() -> None:
+    said = np.random.default_rng(0).integers(0, 2, (40, 2))
+    votes = Votes.from_matrix(said, LabelSpace(["no", "yes"]), sources=["x", "y"])
+    model = StratifiedDawidSkene(base=DawidSkene(accuracy={"y": 0.95}, strength=200.0))
+    model.fit(votes, strata=["a", "b"] * 20)
+    x, y = model.reliability_["accuracy"]
+    assert y > x + 0.1

@@ -38,7 +38,7 @@ from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.posterior import posterior
 from partlabel.aggregate.prior import Prior, checked
 from partlabel.aggregate.reliability import reliability_table
-from partlabel.aggregate.settings import check_count, check_positive, votes_of
+from partlabel.aggregate.settings import accuracies, check_count, check_positive, votes_of
 from partlabel.beliefs import Beliefs
 from partlabel.channels import Confusion, prior_counts, tied
 from partlabel.errors import InputError, rows_named
@@ -211,7 +211,10 @@ class StratifiedDawidSkene(Aggregator):
             return cells.normalised(cells.gather(counts) + pseudo), objective + bonus
 
         # where sources take turns in being right, their averages say nothing: so also begin anew
-        starts = [pseudo, prior_counts(cells, votes.vocabulary, self.base_.accuracy, 1.0)]
+        sources = self.base_.confusion_.vocabulary.sources
+        each = np.broadcast_to(accuracies(self.base_.accuracy, sources), len(sources))
+        sure = np.tile(each, len(self.strata_) + 1)
+        starts = [pseudo, prior_counts(cells, votes.vocabulary, sure, 1.0)]
         run = run_em(
             step,
             [cells.normalised(mass) for mass in starts],
@@ -244,7 +247,10 @@ class StratifiedDawidSkene(Aggregator):
         n_symbols = len(self.confusion_.vocabulary)
         self._divided_confusion.probs[-n_symbols:] = self.confusion_.probs
         self.reliability_ = reliability_table(
-            evidence, beliefs, prior_accuracy=base.accuracy, prior_strength=base.strength
+            evidence,
+            beliefs,
+            prior_accuracy=accuracies(base.accuracy, votes_of(evidence).sources),
+            prior_strength=base.strength,
         )
         average = self.reliability_["accuracy"].to_numpy()
         tables = []
