@@ -36,6 +36,32 @@ from partlabel.losses.expected import (
 )
 from partlabel.losses.marginal import log_marginal, log_probs, marginal_nll, posterior
 from partlabel.losses.mixed import Contributions, Mixed, mixed_cost
+from partlabel.losses.multilabel import (
+    expected_bce,
+    masked_bce,
+    missing_label_nll,
+    missing_label_posterior,
+)
+from partlabel.losses.multilabel_beliefs import expected_positives_penalty, large_loss, role_loss
+from partlabel.losses.multilabel_negatives import (
+    assume_negative,
+    asymmetric_loss,
+    hill_loss,
+    self_paced_correction,
+)
+from partlabel.losses.noise import backward_correction, forward_correction
+from partlabel.losses.noise_robust import (
+    early_learning,
+    generalised_cross_entropy,
+    symmetric_cross_entropy,
+)
+from partlabel.losses.positive_unlabelled import positive_posterior, positive_unlabelled_nll
+from partlabel.losses.positive_unlabelled_risk import (
+    nonnegative_pu_risk,
+    nonnegative_pu_risk_one_sample,
+    unbiased_pu_risk,
+    unbiased_pu_risk_one_sample,
+)
 from partlabel.losses.regularisers import dispersion, entropy, prior_divergence
 from partlabel.losses.tensors import EvidenceTensors, evidence_tensors
 
@@ -44,26 +70,48 @@ __all__ = [
     "EvidenceTensors",
     "Mixed",
     "PseudoLabelled",
+    "assume_negative",
+    "asymmetric_loss",
     "average_nll",
+    "backward_correction",
     "bounded",
     "candidate_log_likelihood",
     "complementary_risks",
     "dispersion",
+    "early_learning",
     "entropy",
     "evidence_tensors",
+    "expected_bce",
     "expected_loss",
     "expected_nll",
+    "expected_positives_penalty",
     "exponential",
+    "forward_correction",
+    "generalised_cross_entropy",
     "hard_nll",
+    "hill_loss",
+    "large_loss",
     "log_marginal",
     "log_probs",
     "marginal_nll",
+    "masked_bce",
+    "missing_label_nll",
+    "missing_label_posterior",
     "mixed_cost",
     "negative_nll",
+    "nonnegative_pu_risk",
+    "nonnegative_pu_risk_one_sample",
+    "positive_posterior",
+    "positive_unlabelled_nll",
     "posterior",
     "prior_divergence",
     "pruned",
+    "role_loss",
+    "self_paced_correction",
+    "symmetric_cross_entropy",
     "tempered_nll",
     "unbiased_complementary",
+    "unbiased_pu_risk",
+    "unbiased_pu_risk_one_sample",
     "updated_beliefs",
 ]
