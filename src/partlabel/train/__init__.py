@@ -8,8 +8,11 @@ from partlabel.train.networks import mlp
 from partlabel.train.objectives import Objective
 from partlabel.train.observed import Observed, ObservedRows
 from partlabel.train.running import RunningBeliefs
+from partlabel.train.selection import SmallLoss
+from partlabel.train.views import Consistency
 
 __all__ = [
+    "Consistency",
     "Ending",
     "FixedVotes",
     "Learnt",
@@ -18,6 +21,7 @@ __all__ = [
     "Observed",
     "ObservedRows",
     "RunningBeliefs",
+    "SmallLoss",
     "TorchPartialLabelClassifier",
     "mlp",
 ]

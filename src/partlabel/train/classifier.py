@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -33,7 +34,9 @@ from partlabel.train.networks import mlp
 from partlabel.train.objectives import Function, made
 from partlabel.train.observed import Observed
 from partlabel.train.running import RunningBeliefs
+from partlabel.train.selection import SmallLoss
 from partlabel.train.sources import Sources
+from partlabel.train.views import Consistency
 
 
 class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
@@ -65,6 +68,12 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     ramp : int, default 10
     balanced : bool, default True
         Whether "pseudo" has lower bars for classes that it is seldom sure of.
+    mixup : float, default 0.0
+        Above 0, rows are mixed in pairs, in shares from a beta distribution of (mixup, mixup).
+    consistency : Consistency, default None
+        Let the network say the same of changed views of a row; then all rows take part.
+    selection : SmallLoss, default None
+        Leave out the rows that cost most, as their evidence is likely wrong.
     max_epochs : int, default 100
     batch_size : int, default 128
     learning_rate : float, default 1e-3
@@ -162,6 +171,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         threshold: float | tuple[float, float] = (0.95, 0.8),
         ramp: int = 10,
         balanced: bool = True,
+        mixup: float = 0.0,
+        consistency: Consistency | None = None,
+        selection: SmallLoss | None = None,
         max_epochs: int = 100,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
@@ -189,6 +201,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         self.threshold = threshold
         self.ramp = ramp
         self.balanced = balanced
+        self.mixup = mixup
+        self.consistency = consistency
+        self.selection = selection
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -333,7 +348,8 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         observed = self._sources.observed(evidence).to(device)
         kind = evidence.kind()
         weights = self._weights()[kind]
-        usable = (spoken | objective.on_all_rows) & (weights > 0)
+        told = spoken | objective.on_all_rows
+        usable = (told | (self.consistency is not None)) & (weights > 0)
         rows, kept = self._split(usable, evidence, np.random.default_rng(seed))
         account = Account(torch.as_tensor(kind.astype(np.int64)), rows, kept, device)
         gold = np.full(len(evidence), -1)
@@ -346,14 +362,22 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
             objective=objective,
             account=account,
             weight=torch.as_tensor(weights, dtype=torch.float32, device=device),
+            told=torch.as_tensor(told, dtype=torch.float32, device=device),
             gold=torch.as_tensor(gold, dtype=torch.int64, device=device),
             n_trained=len(rows),
+            mixup=self.mixup,
+            consistency=self.consistency,
+            selection=self.selection,
+            peer=self._peer(model, inputs),
         )
-        optimizer = self._optimizer(model)
+        networks = {"network": model.network, "channel": model.channel}
+        if cost.peer is not None:
+            networks["peer"] = cost.peer.network
+        optimizer = self._optimizer(networks)
         n_steps = self.max_epochs * -(-len(rows) // self.batch_size)
         identity = zlib.crc32(observed.symbol.cpu().numpy().tobytes(), zlib.crc32(kind.tobytes()))
         job = Job(
-            networks={"network": model.network, "channel": model.channel},
+            networks=networks,
             memory={"objective": objective, "account": account},
             rows=rows,
             optimizer=optimizer,
@@ -406,14 +430,24 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         assert confusion is not None
         return LearntVotes(confusion, settings, n_features=inputs.width)
 
-    def _optimizer(self, model: Model) -> torch.optim.Optimizer:
+    def _peer(self, model: Model, inputs: Inputs) -> Model | None:
+        if self.selection is None or not self.selection.peer:
+            return None
+        network = optimisers.network(self.module, inputs.width, len(self.classes_))
+        if isinstance(self.module, nn.Module):
+            optimisers.restart(network)  # else the two would be one
+        return replace(model, network=network.to(model.device))
+
+    def _optimizer(self, networks: Mapping[str, nn.Module]) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = [
-            {"params": list(model.network.parameters()), "weight_decay": self.weight_decay}
+            {"params": list(network.parameters()), "weight_decay": self.weight_decay}
+            for name, network in networks.items()
+            if name != "channel"
         ]
-        learnt = list(model.channel.parameters())
-        if isinstance(model.channel, LearntVotes):
-            rate = model.channel.settings.learning_rate
-            groups.append({"params": learnt, "lr": rate, "weight_decay": 0.0})
+        channel = networks["channel"]
+        if isinstance(channel, LearntVotes):
+            rate = channel.settings.learning_rate
+            groups.append({"params": list(channel.parameters()), "lr": rate, "weight_decay": 0.0})
         return optimisers.optimizer(self.optimizer, groups, self.learning_rate)
 
     def _split(
@@ -487,6 +521,8 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     def _check(self) -> None:
         _check_choice("precision", self.precision, tuple(PRECISIONS))
         _check_choice("early_stopping", self.early_stopping, ("marginal", "gold", None))
+        if not self.mixup >= 0:
+            raise InputError(f"`mixup` must be at least 0; got {self.mixup}.")
         if not isinstance(self.channel, Learnt):
             _check_choice("channel", self.channel, ("fixed", "learnt"))
         for name in ("max_epochs", "batch_size", "patience"):

@@ -14,6 +14,8 @@ from partlabel.train.channels import FixedVotes, LearntVotes
 from partlabel.train.inputs import Inputs, apply
 from partlabel.train.objectives import Objective
 from partlabel.train.observed import Observed
+from partlabel.train.selection import SmallLoss
+from partlabel.train.views import Consistency, Mix
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SHARPNESS = torch.exp(torch.linspace(-2.0, 1.0, 13))  # of held-out predictions: 1 / temperature
@@ -73,10 +75,17 @@ class Cost:
     ----------
     weight : (n_rows,)
         How much each row counts.
+    told : (n_rows,)
+        1 where the evidence of a row teaches the objective, 0 where there is none to teach.
     gold : (n_rows,) int64
         The verified class, -1 where there is none.
     n_trained : int
         Rows that train; the priors cost so much once, not in every minibatch.
+    mixup : float
+        Alpha of the shares in which rows are mixed; 0 mixes none.
+    consistency, selection : or None
+    peer : Model or None
+        The second network of co-teaching.
     """
 
     model: Model
@@ -85,8 +94,13 @@ class Cost:
     objective: Objective
     account: Account
     weight: Tensor
+    told: Tensor
     gold: Tensor
     n_trained: int
+    mixup: float = 0.0
+    consistency: Consistency | None = None
+    selection: SmallLoss | None = None
+    peer: Model | None = None
 
     def begin(self, epoch: int) -> None:
         """Get ready for an epoch."""
@@ -97,16 +111,59 @@ class Cost:
 
     def __call__(self, rows: Tensor, epoch: int) -> Tensor:
         """() The cost of the rows at these positions (on the CPU)."""
-        model, here = self.model, rows.to(self.model.device)
-        inputs = self.inputs.take(rows, model.device)
-        logits, batch = model.logits(inputs), self.observed.take(here)
-        likelihood = model.channel(batch, features(model.channel, inputs))
-        losses = self.objective(logits, likelihood, here)
+        channel, here = self.model.channel, rows.to(self.model.device)
+        inputs, batch = self.inputs.take(rows, self.model.device), self.observed.take(here)
+        likelihood = channel(batch, features(channel, inputs))
+        losses, logits = self._losses(self.model, inputs, likelihood, here, epoch)
         self.account.charge(here, losses, logits)
-        cost = _mean(losses, self.weight[here])
-        if isinstance(model.channel, LearntVotes):
-            cost = cost + model.channel.regulariser(batch, self.gold[here], self.n_trained)
+        weight = self.weight[here]
+        if self.selection is None:
+            cost = _mean(losses, weight)
+        else:
+            cost = self._selected(losses, weight, inputs, likelihood, here, epoch)
+        if isinstance(channel, LearntVotes):
+            cost = cost + channel.regulariser(batch, self.gold[here], self.n_trained)
         return cost
+
+    def _losses(
+        self, model: Model, inputs: Any, likelihood: Tensor, rows: Tensor, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        """(n_rows,) What each row costs, and the logits that its evidence pulls at."""
+        mix = Mix.drawn(len(rows), self.mixup, rows.device) if self.mixup else None
+        logits = model.logits(inputs if mix is None else mix.inputs(inputs))
+        seen = logits
+        if mix is not None and (self.objective.keeps_beliefs or self.consistency is not None):
+            with torch.no_grad():
+                seen = model.logits(inputs)
+        self.objective.hear(seen.detach(), likelihood.detach(), rows)
+        losses = self.objective(logits, likelihood, rows) * self.told[rows]
+        if mix is not None:
+            others = rows[mix.partner]
+            partners = self.objective(logits, likelihood[mix.partner], others) * self.told[others]
+            losses = mix.losses(losses, partners)
+        if self.consistency is not None:
+            changed = model.logits(self.consistency.augment(inputs))
+            losses = losses + self.consistency.cost(seen, changed, likelihood, epoch)
+        return losses, logits
+
+    def _selected(
+        self,
+        losses: Tensor,
+        weight: Tensor,
+        inputs: Any,
+        likelihood: Tensor,
+        rows: Tensor,
+        epoch: int,
+    ) -> Tensor:
+        """() The cost of the rows that cost least: by the network itself, or by its peer."""
+        assert self.selection is not None
+        checked = self.gold[rows] >= 0
+        own = self.selection.kept(losses, checked, epoch)
+        if self.peer is None:
+            return _mean(losses, weight * own)
+        theirs, _ = self._losses(self.peer, inputs, likelihood, rows, epoch)
+        kept = self.selection.kept(theirs, checked, epoch)
+        return _mean(losses, weight * kept) + _mean(theirs, weight * own)
 
 
 def features(channel: FixedVotes | LearntVotes, inputs: Any) -> Tensor | None:

@@ -28,13 +28,18 @@ class Objective(Protocol):
     """A cost of rows; it may keep beliefs about them between the epochs."""
 
     on_all_rows: bool  # whether rows about which nothing is known teach it anything
+    keeps_beliefs: bool  # whether it must hear what the network says of the rows as they are
 
     def begin(self, epoch: int) -> None:
         """Get ready for an epoch."""
         ...
 
+    def hear(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> None:
+        """Bring the beliefs about some rows, given by their positions, up to date."""
+        ...
+
     def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
-        """(n_rows,) The cost of each row; `rows` are their positions."""
+        """(n_rows,) The cost of each row."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,12 +55,16 @@ class Plain:
     """A function of (logits, log_likelihood), such as `marginal_nll`."""
 
     on_all_rows = False
+    keeps_beliefs = False
 
     def __init__(self, function: Function) -> None:
         self.function = function
 
     def begin(self, epoch: int) -> None:
         """Nothing changes from epoch to epoch."""
+
+    def hear(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> None:
+        """Nothing is believed."""
 
     def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
         """(n_rows,) What the function says."""
@@ -84,14 +93,12 @@ class Expected(Plain):
 class RunningEM(Expected):
     """The cost expected under beliefs that follow the network and the evidence."""
 
-    def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
-        """(n_rows,) Cross-entropy to the beliefs, once they are up to date."""
-        return self.function(logits, self.updated(logits, log_likelihood, rows))
+    keeps_beliefs = True
 
-    def updated(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
-        """(n_rows, n_classes) The beliefs, once they have heard network and evidence."""
+    def hear(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> None:
+        """Move the beliefs towards what network and evidence say together."""
         with torch.no_grad():
-            return self.beliefs.update(rows, posterior(logits, log_likelihood))
+            self.beliefs.update(rows, posterior(logits, log_likelihood))
 
     def state_dict(self) -> dict[str, Any]:
         """The beliefs."""
@@ -143,7 +150,7 @@ class Pseudo(RunningEM):
 
     def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
         """(n_rows,) Cross-entropy to the surest class; 0 where it isn't sure enough."""
-        believed = self.updated(logits, log_likelihood, rows)
+        believed = self.beliefs[rows]
         alone = (believed == believed.amax(1, keepdim=True)).sum(1) == 1  # a tie decides nothing
         return hard_nll(logits, believed, self.bars.to(logits.device)).cost * alone
 

@@ -39,6 +39,14 @@ def network(
     return built
 
 
+def restart(network: nn.Module) -> None:
+    """Draw the parameters anew, of each layer that knows how."""
+    for layer in network.modules():
+        reset = getattr(layer, "reset_parameters", None)
+        if callable(reset):
+            reset()
+
+
 def optimizer(choice: Any, groups: Groups, learning_rate: float) -> Optimizer:
     """Make an optimiser of the groups; a function sets the learning rates that they lack itself.
 
