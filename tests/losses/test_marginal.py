@@ -69,14 +69,46 @@ def test_gradient_by_a_learnt_likelihood_is_the_posterior() -> None:
     torch.testing.assert_close(likelihood.grad, posterior(logits, likelihood).detach())
 
 
-@pytest.mark.parametrize("constant", [0.0, -2.5])
-def test_nothing_known_has_no_gradient(constant: float) -> None:
+def test_nothing_known_costs_nothing_and_has_no_gradient() -> None:
     logits = (100 * random(20, 1000)).requires_grad_()
-    cost = marginal_nll(logits, torch.full((1000,), constant))
+    cost = marginal_nll(logits, torch.zeros(1000))
     cost.sum().backward()
-    torch.testing.assert_close(cost, torch.full((20,), -constant), atol=1e-6, rtol=0)
     assert logits.grad is not None
-    assert logits.grad.abs().max() < 1e-6
+    assert not cost.any()
+    assert not logits.grad.any()
+
+
+def test_a_constant_moves_the_cost_alone() -> None:
+    logits = (10 * random(20, 1000)).requires_grad_()
+    cost = marginal_nll(logits, torch.full((1000,), -2.5))
+    cost.sum().backward()
+    torch.testing.assert_close(cost, torch.full((20,), 2.5), atol=1e-5, rtol=0)
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-5
+
+
+def test_gradient_by_one_likelihood_for_all_rows_is_added_up() -> None:
+    logits, likelihood = random(20, 4), random(4, seed=1).requires_grad_()
+    log_marginal(logits, likelihood).sum().backward()
+    torch.testing.assert_close(likelihood.grad, posterior(logits, likelihood).sum(0).detach())
+
+
+def test_hessian_is_that_of_the_plain_formula() -> None:
+    def plain(logits: Tensor, likelihood: Tensor) -> Tensor:
+        return -torch.logsumexp(torch.log_softmax(logits, -1) + likelihood, -1).sum()
+
+    def ours(logits: Tensor, likelihood: Tensor) -> Tensor:
+        return marginal_nll(logits, likelihood).sum()
+
+    given = random(2, 3), random(2, 3, seed=1)
+    found, expected = (torch.autograd.functional.hessian(f, given) for f in (ours, plain))
+    torch.testing.assert_close(found, expected)
+
+
+def test_gradients_of_single_rows_by_torch_func() -> None:
+    logits, likelihood = random(5, 3), random(5, 3, seed=1)
+    by_row = torch.func.vmap(torch.func.grad(marginal_nll))(logits, likelihood)
+    torch.testing.assert_close(by_row, torch.softmax(logits, -1) - posterior(logits, likelihood))
 
 
 def test_one_more_candidate_never_costs_more() -> None:

@@ -42,8 +42,8 @@ def marginal_nll(logits: Tensor, log_likelihood: Tensor) -> Tensor:
         -inf rules a class out.
     log_likelihood : (..., n_classes) float
         log p(observed | class) in nats, up to a constant per row; -inf rules a class out. Zeros
-        where nothing is known: such a row costs nothing and pulls nowhere (up to rounding). A
-        constant moves the cost alone, and a learnt channel needs it, so none is taken off.
+        where nothing is known: such a row costs nothing and pulls nowhere, exactly. Another
+        constant moves the cost alone; it isn't taken off, since a channel that learns needs it.
 
     Returns
     -------
@@ -60,7 +60,8 @@ def marginal_nll(logits: Tensor, log_likelihood: Tensor) -> Tensor:
 
     Notes
     -----
-    As costly as cross-entropy with soft targets, within a third. Can be differentiated twice.
+    About a quarter more time than cross-entropy with soft targets. Can be differentiated twice,
+    and goes through `torch.compile` and `torch.func`.
 
     Examples
     --------
@@ -68,8 +69,8 @@ def marginal_nll(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     >>> not_the_first = torch.tensor([float("-inf"), 0.0, 0.0])
     >>> nothing_known = torch.zeros(3)
     >>> cost = marginal_nll(logits, torch.stack([not_the_first, nothing_known]))
-    >>> [round(value, 3) for value in cost.tolist()]
-    [1.546, 0.0]
+    >>> torch.exp(-cost)  # how likely the network makes what was observed
+    tensor([0.2130, 1.0000])
 
     References
     ----------
@@ -86,9 +87,12 @@ def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     Parameters, refusals and sources are those of `marginal_nll`.
     """
     check_classes(logits=logits, log_likelihood=log_likelihood)
-    joint = log_probs(logits) + log_likelihood
-    total: Tensor = _LogSumExp.apply(joint, torch.softmax(joint, -1))  # type: ignore[no-untyped-call]
-    return total
+    logits = _at_least_single(logits)
+    shape = torch.broadcast_shapes(logits.shape, log_likelihood.shape)
+    inputs = logits.expand(shape), log_likelihood.expand(shape)
+    log_p: Tensor
+    log_p, *_ = _LogMarginal.apply(*inputs, log_likelihood.requires_grad)  # type: ignore[no-untyped-call]
+    return log_p
 
 
 def posterior(logits: Tensor, log_likelihood: Tensor) -> Tensor:
@@ -109,13 +113,12 @@ def posterior(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     section 3. L. Feng et al., Provably consistent partial-label learning, NeurIPS 2020, section 3.
     """
     check_classes(logits=logits, log_likelihood=log_likelihood)
-    return torch.softmax(log_probs(logits) + log_likelihood, -1)
+    return torch.softmax(_at_least_single(logits) + log_likelihood, -1)
 
 
 def log_probs(logits: Tensor) -> Tensor:
     """log_softmax over the last dimension, in float32 where the logits are in half precision."""
-    half = logits.dtype in (torch.float16, torch.bfloat16)
-    return torch.log_softmax(logits, dim=-1, dtype=torch.float32 if half else None)
+    return torch.log_softmax(_at_least_single(logits), -1)
 
 
 def check_classes(**named: Tensor) -> None:
@@ -138,24 +141,44 @@ def check_classes(**named: Tensor) -> None:
             )
 
 
-class _LogSumExp(torch.autograd.Function):
-    """logsumexp over the last dimension, given the softmax that its gradient is.
+def _at_least_single(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
-    Twice as quick as `torch.logsumexp` with its gradient. The softmax comes in as an input, so that
-    a second derivative finds the way through it.
+
+class _LogMarginal(torch.autograd.Function):
+    """logsumexp(logits + log_likelihood) - logsumexp(logits), and the softmaxes of both.
+
+    Half the work of two `torch.logsumexp`, and exactly 0, without gradient, where the two are the
+    same. Only the difference of the softmaxes is kept for the backward pass, or both where the
+    likelihood is learnt; a second derivative computes them once more.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(joint: Tensor, softmax: Tensor) -> Tensor:
+    def forward(
+        logits: Tensor, log_likelihood: Tensor, learnt: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        joint = logits + log_likelihood
+        prior, posterior = torch.softmax(logits, -1), torch.softmax(joint, -1)
         top = joint.amax(-1)  # the likeliest class has the probability exp(top - logsumexp)
-        return torch.where(top == -torch.inf, top, top - softmax.amax(-1).log())
+        log_p = top - logits.amax(-1) + (prior.amax(-1) / posterior.amax(-1)).log()
+        possible = top > -torch.inf
+        pull = posterior - prior if learnt else posterior.sub_(prior)
+        return torch.where(possible, log_p, top), pull, posterior if learnt else None
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        del output
-        ctx.save_for_backward(inputs[1])
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _, pull, posterior = output
+        ctx.mark_non_differentiable(*(kept for kept in (pull, posterior) if kept is not None))
+        ctx.save_for_backward(*inputs[:2], pull, posterior)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (softmax,) = ctx.saved_tensors
-        return grads[0].unsqueeze(-1) * softmax, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        logits, log_likelihood, pull, posterior = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a second derivative is asked for
+            posterior = torch.softmax(logits + log_likelihood, -1)
+            pull = posterior - torch.softmax(logits, -1)
+        grad = grads[0].unsqueeze(-1)
+        by_logits, by_likelihood, _ = ctx.needs_input_grad
+        return pull * grad if by_logits else None, posterior * grad if by_likelihood else None, None
