@@ -88,10 +88,10 @@ def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     """
     check_classes(logits=logits, log_likelihood=log_likelihood)
     logits = _at_least_single(logits)
-    shape = torch.broadcast_shapes(logits.shape, log_likelihood.shape)
-    inputs = logits.expand(shape), log_likelihood.expand(shape)
-    log_p: Tensor
-    log_p, *_ = _LogMarginal.apply(*inputs, log_likelihood.requires_grad)  # type: ignore[no-untyped-call]
+    # torch doesn't type these two
+    inputs = torch.broadcast_tensors(logits, log_likelihood)  # type: ignore[no-untyped-call]
+    parts = _LogMarginal.apply(*inputs, log_likelihood.requires_grad)  # type: ignore[no-untyped-call]
+    log_p: Tensor = parts[0]
     return log_p
 
 
