@@ -4,7 +4,6 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -12,10 +11,10 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from partlabel.aggregate import Aggregator, reliability_table
@@ -28,8 +27,9 @@ from partlabel.train import optimisers
 from partlabel.train.account import Account
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.cost import PRECISIONS, Cost, Model, held_out, numpy_probs
-from partlabel.train.inputs import Inputs, read_inputs
-from partlabel.train.loop import Ending, Job, Plan, chance, train
+from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
+from partlabel.train.inputs import Inputs
+from partlabel.train.loop import Ending, chance
 from partlabel.train.networks import mlp
 from partlabel.train.objectives import Function, made
 from partlabel.train.observed import Observed
@@ -39,7 +39,7 @@ from partlabel.train.sources import Sources
 from partlabel.train.views import Consistency
 
 
-class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
+class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
     """Train a torch network on labels that are only partly known.
 
     A row may have gold, an exact label, candidates, votes of sources, or nothing. Every row appears
@@ -79,6 +79,8 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     learning_rate : float, default 1e-3
     weight_decay : float, default 0.0
         Of the network's parameters.
+    groups : function of the network to parameter groups, default None
+        Learning rates and weight decays by layer; see `layer_groups` and `parameter_groups`.
     optimizer : {"adamw", "sgd"} or function of parameter groups to an Optimizer, default "adamw"
     schedule : {"constant", "cosine"} or function of (optimizer, n_steps), default "constant"
         Of the learning rate, step by step over all `max_epochs`.
@@ -178,6 +180,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         batch_size: int = 128,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
+        groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
         optimizer: Any = "adamw",
         schedule: Any = "constant",
         early_stopping: Literal["marginal", "gold"] | None = "marginal",
@@ -208,6 +211,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.groups = groups
         self.optimizer = optimizer
         self.schedule = schedule
         self.early_stopping = early_stopping
@@ -245,7 +249,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         self._check()
         evidence, self.classes_ = self._read(y)
         inputs = self._inputs(X, reset=True)
-        _check_lengths(inputs, evidence)
+        check_lengths(inputs, len(evidence))
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._sources = Sources.learnt(self.label_model, evidence)
         spoken = self._sources.spoken(evidence)
@@ -314,7 +318,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
                 f"of {self.beliefs_.labels.classes}."
             )
         inputs = self._inputs(X)
-        _check_lengths(inputs, evidence)
+        check_lengths(inputs, len(evidence))
         likelihood = self._likelihood(inputs, self._sources.observed(evidence))
         spoken = np.ptp(softmax(likelihood, axis=1), axis=1) > 0
         if not spoken.any():
@@ -350,7 +354,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         weights = self._weights()[kind]
         told = spoken | objective.on_all_rows
         usable = (told | (self.consistency is not None)) & (weights > 0)
-        rows, kept = self._split(usable, evidence, np.random.default_rng(seed))
+        rows, kept = self._split(usable, evidence, seed)
         account = Account(torch.as_tensor(kind.astype(np.int64)), rows, kept, device)
         gold = np.full(len(evidence), -1)
         if evidence.gold is not None:
@@ -373,29 +377,19 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         networks = {"network": model.network, "channel": model.channel}
         if cost.peer is not None:
             networks["peer"] = cost.peer.network
-        optimizer = self._optimizer(networks)
-        n_steps = self.max_epochs * -(-len(rows) // self.batch_size)
-        identity = zlib.crc32(observed.symbol.cpu().numpy().tobytes(), zlib.crc32(kind.tobytes()))
-        job = Job(
-            networks=networks,
-            memory={"objective": objective, "account": account},
-            rows=rows,
-            optimizer=optimizer,
-            schedule=optimisers.schedule(self.schedule, optimizer, n_steps),
-            scaler=torch.amp.GradScaler(
-                device.type, enabled=device.type == "cuda" and self.precision == "float16"
-            ),
+        words = zlib.crc32(observed.symbol.cpu().numpy().tobytes(), zlib.crc32(kind.tobytes()))
+        self._run(
+            networks,
+            {"objective": objective, "account": account},
+            rows,
             cost=cost,
             score=self._score(model, inputs, observed, evidence, kept) if len(kept) else None,
             begin=cost.begin,
-            device=device,
-            identity=f"{seed} {len(rows)} {len(kept)} {self.batch_size} {identity}",
+            identity=f"{seed} {words}",
+            order=order,
         )
-        done, self.status_ = train(job, self._plan(), order)
-        self.module_, self.channel_ = model.network.eval(), model.channel.eval()
+        self.module_, self.channel_ = model.network, model.channel
         self.contributions_ = account.to_polars()
-        self.history_ = pl.DataFrame(done.history).with_columns(pl.col("epoch").cast(pl.Int64))
-        self.n_iter_ = len(done.history)
         self._remember(inputs, observed, evidence)
 
     def _remember(self, inputs: Inputs, observed: Observed, evidence: Evidence) -> None:
@@ -414,7 +408,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(found.double().numpy())
 
     def _made(self, inputs: Inputs, evidence: Evidence, device: torch.device) -> Model:
-        network = optimisers.network(self.module, inputs.width, len(self.classes_)).to(device)
+        network = self._network(inputs, len(self.classes_))
         channel = self._channel(inputs, evidence).to(device)
         return Model(network, channel, device, PRECISIONS[self.precision])
 
@@ -433,46 +427,32 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     def _peer(self, model: Model, inputs: Inputs) -> Model | None:
         if self.selection is None or not self.selection.peer:
             return None
-        network = optimisers.network(self.module, inputs.width, len(self.classes_))
+        network = self._network(inputs, len(self.classes_))
         if isinstance(self.module, nn.Module):
             optimisers.restart(network)  # else the two would be one
-        return replace(model, network=network.to(model.device))
-
-    def _optimizer(self, networks: Mapping[str, nn.Module]) -> torch.optim.Optimizer:
-        groups: list[dict[str, Any]] = [
-            {"params": list(network.parameters()), "weight_decay": self.weight_decay}
-            for name, network in networks.items()
-            if name != "channel"
-        ]
-        channel = networks["channel"]
-        if isinstance(channel, LearntVotes):
-            rate = channel.settings.learning_rate
-            groups.append({"params": list(channel.parameters()), "lr": rate, "weight_decay": 0.0})
-        return optimisers.optimizer(self.optimizer, groups, self.learning_rate)
+        return replace(model, network=network)
 
     def _split(
-        self, usable: NDArray[np.bool_], evidence: Evidence, rng: np.random.Generator
+        self, usable: NDArray[np.bool_], evidence: Evidence, seed: int
     ) -> tuple[Tensor, Tensor]:
         """Positions to train on, and to hold out."""
-        known = usable & (evidence.kind() != KINDS.index("nothing"))
+        known = evidence.kind() != KINDS.index("nothing")
         if self.early_stopping == "gold":
             known = np.zeros(len(usable), bool) if evidence.gold is None else evidence.gold.exact
-        shuffled = rng.permutation(np.flatnonzero(known & usable))
-        n = 0 if self.early_stopping is None else int(self.validation_share * len(shuffled))
-        if self.early_stopping == "gold" and n == 0:
+        share = 0.0 if self.early_stopping is None else self.validation_share
+        rows, kept = held_apart(usable, known, share, seed)
+        if self.early_stopping == "gold" and len(kept) == 0:
             raise InputError(
-                f"`early_stopping='gold'` must have gold to hold out; {len(shuffled)} rows have "
-                f"any, and {self.validation_share:.0%} of them are none. Add gold, raise "
+                f"`early_stopping='gold'` must have gold to hold out; {(usable & known).sum()} "
+                f"rows have any, and {share:.0%} of them are none. Add gold, raise "
                 "`validation_share`, or stop early on 'marginal'."
             )
-        kept = np.sort(shuffled[:n])
-        rows = np.setdiff1d(np.flatnonzero(usable), kept)
         if len(rows) == 0:
             raise InputError(
                 "`kind_weights` must leave some row to train on; none with evidence is left. "
                 "Raise one of them."
             )
-        return torch.as_tensor(rows), torch.as_tensor(kept)
+        return rows, kept
 
     def _score(
         self, model: Model, inputs: Inputs, observed: Observed, evidence: Evidence, kept: Tensor
@@ -487,28 +467,6 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         weights = dict.fromkeys(KINDS, 1.0) | dict(self.kind_weights or {})
         return np.array([weights[kind] for kind in KINDS])
 
-    def _plan(self) -> Plan:
-        return Plan(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            patience=self.patience,
-            clip=self.clip,
-            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-            resume=self.resume,
-            progress=self.progress,
-        )
-
-    def _device(self) -> torch.device:
-        if self.device != "auto":
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    def _inputs(self, X: Any, *, reset: bool = False) -> Inputs:
-        inputs = read_inputs(X)
-        if inputs.width is not None:  # elsewhere, scikit-learn finds no columns
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        return inputs
-
     def _read(self, y: Any) -> tuple[Evidence, NDArray[Any]]:
         if isinstance(y, Evidence | Votes | Candidates):
             evidence = as_evidence(y)
@@ -519,22 +477,14 @@ class TorchPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         return evidence, np.array(names, dtype=object if mixed else None)
 
     def _check(self) -> None:
-        _check_choice("precision", self.precision, tuple(PRECISIONS))
-        _check_choice("early_stopping", self.early_stopping, ("marginal", "gold", None))
+        self._check_training()
+        check_choice("early_stopping", self.early_stopping, ("marginal", "gold", None))
         if not self.mixup >= 0:
             raise InputError(f"`mixup` must be at least 0; got {self.mixup}.")
         if not isinstance(self.channel, Learnt):
-            _check_choice("channel", self.channel, ("fixed", "learnt"))
-        for name in ("max_epochs", "batch_size", "patience"):
-            if not getattr(self, name) >= 1:
-                raise InputError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
-        if not 0.0 < self.validation_share < 1.0:
-            raise InputError(
-                f"`validation_share` must lie in (0, 1); got {self.validation_share}. "
-                "Pass early_stopping=None to hold nothing out."
-            )
+            check_choice("channel", self.channel, ("fixed", "learnt"))
         for kind, weight in dict(self.kind_weights or {}).items():
-            _check_choice("kind_weights", kind, KINDS)
+            check_choice("kind_weights", kind, KINDS)
             if not weight >= 0:
                 raise InputError(f"`kind_weights` must be at least 0; got {weight} for {kind!r}.")
 
@@ -557,16 +507,3 @@ def _of_labels(y: Any, missing: Any, labels: LabelSpace | None = None) -> Eviden
             f"{len(series)} rows. Add labels of others, or pass Candidates with a label space."
         )
     return Evidence(candidates=Candidates.from_labels(series, labels, missing=missing))
-
-
-def _check_lengths(inputs: Inputs, evidence: Evidence) -> None:
-    if len(inputs) != len(evidence):
-        raise InputError(
-            f"`X` and `y` must be about the same rows; they have {len(inputs)} and "
-            f"{len(evidence)}. Give each row its evidence, or none."
-        )
-
-
-def _check_choice(name: str, value: Any, known: tuple[Any, ...]) -> None:
-    if value not in known:
-        raise InputError(f"`{name}` must be one of {', '.join(map(repr, known))}; got {value!r}.")
