@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from partlabel.aggregate import clopper_pearson, reliability_table
+from partlabel.aggregate.reliability import credible
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 
@@ -71,3 +72,17 @@ def test_without_gold_its_columns_are_null() -> None:
     table = table_of(np.array([[0], [1]]), np.array([0, 1]))
     assert table["gold_accuracy"] == [None]
     assert table["gold_low"] == [None]
+
+
+def test_credible_intervals_hold_their_share_of_the_posterior_and_reach_the_end_it_rises_to() -> (
+    None
+):
+    a, b = np.array([30.0, 5.0, 0.3, 0.5, 1.0]), np.array([10.0, 0.4, 6.0, 0.2, 1.0])
+    low, high = credible(a, b)
+    inside = beta.cdf(high, a, b) - beta.cdf(low, a, b)
+    np.testing.assert_allclose(inside, 0.95, atol=1e-9)
+    assert high[1] == 1.0
+    assert low[2] == 0.0
+    assert high[3] == 1.0
+    np.testing.assert_allclose([low[4], high[4]], [0.025, 0.975])
+    np.testing.assert_allclose([low[0], high[0]], beta.ppf([0.025, 0.975], 30.0, 10.0))

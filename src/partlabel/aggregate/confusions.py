@@ -27,7 +27,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.dawid_skene import confusion_under
@@ -35,11 +34,11 @@ from partlabel.aggregate.identifiable import copies_of, effective_counts
 from partlabel.aggregate.kernels import TINY, counts_under
 from partlabel.aggregate.observations import Observations
 from partlabel.aggregate.prior import checked
+from partlabel.aggregate.reliability import credible
 from partlabel.aggregate.settings import votes_of
 from partlabel.channels import Confusion
 from partlabel.evidence import Candidates, Evidence, Vocabulary, Votes, as_evidence
 
-LEVEL = 0.95
 # Heuristic: sources err together on hard items, which no count of theirs shows. So widened, the 95%
 # intervals hold 89% (LabelModel) or 85% (DawidSkene) on eleven crowds: `benchmarks/influence.py`.
 SHARED_MISTAKES = 3.0
@@ -170,9 +169,7 @@ def intervals(
     price = SHARED_MISTAKES * np.maximum((1.0 - probs) * per_known + probs * of_others, 1.0)
     n = np.add.reduceat(mass, first, axis=0)[vocabulary.source] / price
     p = np.clip(probs, TINY, 1.0 - 1e-12)
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = (beta.ppf(at, p * n, (1.0 - p) * n) for at in (tail, 1.0 - tail))
-    return np.asarray(low), np.asarray(high)
+    return credible(p * n, (1.0 - p) * n)
 
 
 def _channel(model: Aggregator, votes: Votes, beliefs: NDArray[np.float64]) -> Confusion:

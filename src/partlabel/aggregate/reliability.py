@@ -106,7 +106,7 @@ def table_of(
     b = (1.0 - prior_accuracy) * prior_strength + np.maximum(n_votes - right, 0.0)
     if spread is not None:
         a, b = _widened(a, b, SHARED_MISTAKES * spread)
-    tail = (1.0 - LEVEL) / 2
+    low, high = credible(a, b)
     spoke = np.maximum(n_votes, 1)
     gold_votes, gold_right = tally.gold_votes, tally.gold_right
     gold_low, gold_high = clopper_pearson(gold_right, gold_votes)
@@ -117,8 +117,8 @@ def table_of(
         "overlap": tally.overlap / spoke,
         "conflict": tally.conflict / spoke,
         "accuracy": a / (a + b),
-        "accuracy_low": beta.ppf(tail, a, b),
-        "accuracy_high": beta.ppf(1.0 - tail, a, b),
+        "accuracy_low": low,
+        "accuracy_high": high,
         "chance": luck / spoke,
         "gold_votes": gold_votes.round().astype(np.int64),
         "gold_accuracy": np.where(
@@ -128,6 +128,21 @@ def table_of(
         "gold_high": gold_high,
     }
     return _frame(columns)
+
+
+def credible(
+    a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the ends of 95% credible intervals of shares with Beta(a, b) posteriors.
+
+    Equal tails, except where the density rises up to an end, 0 or 1: there the interval reaches it.
+    Equal tails would leave out the very value that is most likely.
+    """
+    to_one, to_zero = (b <= 1.0) & (b < a), (a <= 1.0) & (a < b)
+    outside = 1.0 - LEVEL
+    low = beta.ppf(np.where(to_one, outside, outside / 2), a, b)
+    high = beta.ppf(np.where(to_zero, 1.0 - outside, 1.0 - outside / 2), a, b)
+    return np.where(to_zero, 0.0, low), np.where(to_one, 1.0, high)
 
 
 def shares_right(votes: Votes, counts: NDArray[np.float64]) -> NDArray[np.float64]:
