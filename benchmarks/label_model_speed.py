@@ -207,7 +207,8 @@ def compare(arguments: argparse.Namespace) -> None:
     print("| votes | model | wall s | CPU s | wall ratio | CPU ratio | peak MB |")
     print("|---|---|---:|---:|---:|---:|---:|")
     notes = []
-    for case in QUICK if arguments.quick else GRID:
+    grid = QUICK if arguments.quick else GRID
+    for case in grid if arguments.cases is None else [grid[n - 1] for n in arguments.cases]:
         own = None
         for name in there:
             found = in_its_own_process(name, case, arguments)
@@ -284,6 +285,7 @@ def report_compiling() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small grid")
+    parser.add_argument("--cases", type=int, nargs="+", help="only these of the grid, from 1")
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=300, help="limit of each process")
     parser.add_argument("--gigabytes", type=float, default=12, help="limit of each process")

@@ -58,7 +58,7 @@ UNFORETOLD = 0.9  # heuristic: independent sources hardly agree better
 UPPER = 1.645  # standard errors up to the 95% limit of what is explained
 MEDIAN_ERROR = 1.2533 * 1.4826  # of a median, from the median distance to it (normal errors)
 TINY = 1e-9
-DENSE = 0.05  # share of entries from which a dense product is faster
+DENSE = 0.1  # share of entries from which a dense product is faster
 ROWS_AT_ONCE = 4096
 
 
