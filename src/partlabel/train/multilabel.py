@@ -1,0 +1,321 @@
+"""TorchMultiLabelClassifier: any torch network, on rows of many labels, some never looked at."""
+
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.metrics import average_precision_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from partlabel.errors import InputError, rows_named
+from partlabel.losses import assume_negative, masked_bce, missing_label_nll
+from partlabel.tables import as_frame
+from partlabel.train.channels import FixedVotes
+from partlabel.train.cost import PRECISIONS, Model
+from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
+from partlabel.train.inputs import Inputs
+from partlabel.train.loop import chance
+from partlabel.train.networks import mlp
+
+Function: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+KINDS = ("present", "absent", "unseen")
+NAMES = ("masked", "likelihood", "assume_negative")
+
+
+class TorchMultiLabelClassifier(TorchEstimator):
+    """Train a torch network on rows of many labels, some of which nobody looked at.
+
+    Parameters
+    ----------
+    module : nn.Module, or function of (n_features, n_labels) to one, default `mlp`
+        Gives log-odds (n_rows, n_labels). A module is copied, not changed.
+    objective : {"masked", "likelihood", "assume_negative"} or function, default "masked"
+        "masked": the labels that were seen, alike for each row; right where labels are missing for
+        reasons that have nothing to do with them.
+        "likelihood": the probability of what was seen, given how often a label is, by presence.
+        Right where mostly what is present gets marked.
+        "assume_negative": what wasn't seen is absent; predicts too few labels where it isn't.
+        A function gets (logits, present, absent), all (n_rows, n_labels), and gives a cost for
+        each row, or for each of its labels.
+    seen_present, seen_absent : float in [0, 1] or (n_labels,), default 0.5 and 0.0
+        For "likelihood": p(said | present), p(said | absent).
+    groups, max_epochs, batch_size, learning_rate, weight_decay, optimizer, schedule
+        As in `TorchPartialLabelClassifier`.
+    early_stopping : bool, default True
+        Keep the epoch at which the rows held out cost least.
+    validation_share, patience, clip, precision, device, checkpoint, resume, progress, random_state
+        As in `TorchPartialLabelClassifier`.
+    threshold : float in (0, 1), default 0.5
+        Predict the labels with at least this probability.
+
+    Attributes
+    ----------
+    labels_ : (n_labels,)
+        Their names, or positions.
+    module_ : the trained network
+    contributions_ : polars.DataFrame
+        One row per kind of entry (present, absent, unseen): entries; trained, held_out and left_out
+        (adding up to entries); pull (their share of the gradient by the log-odds, over all epochs).
+    history_ : polars.DataFrame
+        One row per epoch.
+    n_iter_ : int
+        Epochs trained.
+    status_ : Ending
+        How training ended.
+    n_features_in_, feature_names_in_ : as in scikit-learn, where `X` has them
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]] * 5)
+    >>> y = X.copy()
+    >>> y[::3] = np.nan  # nobody looked
+    >>> net = TorchMultiLabelClassifier(early_stopping=False, learning_rate=0.05).fit(X, y)
+    >>> net.predict([[0.0, 1.0]]).tolist()
+    [[False, True]]
+
+    References
+    ----------
+    T. Durand, N. Mehrasa and G. Mori, Learning a deep ConvNet for multi-label classification with
+    partial labels, CVPR 2019 ("masked").
+    """
+
+    labels_: NDArray[Any]
+    module_: nn.Module
+    contributions_: pl.DataFrame
+
+    def __init__(
+        self,
+        module: nn.Module | Callable[[int, int], nn.Module] = mlp,
+        *,
+        objective: Literal["masked", "likelihood", "assume_negative"] | Function = "masked",
+        seen_present: float | ArrayLike = 0.5,
+        seen_absent: float | ArrayLike = 0.0,
+        groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
+        max_epochs: int = 100,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        optimizer: Any = "adamw",
+        schedule: Any = "constant",
+        early_stopping: bool = True,
+        validation_share: float = 0.1,
+        patience: int = 10,
+        clip: float | None = None,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        device: str = "auto",
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        progress: Callable[[Mapping[str, float]], None] | None = None,
+        threshold: float = 0.5,
+        random_state: Any = 0,
+    ) -> None:
+        self.module = module
+        self.objective = objective
+        self.seen_present = seen_present
+        self.seen_absent = seen_absent
+        self.groups = groups
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.validation_share = validation_share
+        self.patience = patience
+        self.clip = clip
+        self.precision = precision
+        self.device = device
+        self.checkpoint = checkpoint
+        self.resume = resume
+        self.progress = progress
+        self.threshold = threshold
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on rows and what is known of their labels.
+
+        Parameters
+        ----------
+        X : features of any kind that `TorchPartialLabelClassifier.fit` takes
+        y : (n_rows, n_labels) array or table
+            1 where the label is present, 0 where it is absent, NaN or null where nobody looked.
+
+        Raises
+        ------
+        InputError
+            If a setting is out of range, X and y differ in length, a value is none of these, or
+            nothing is known at all.
+        FloatingPointError
+            If the loss is no longer a number.
+        """
+        self._check_training()
+        if not 0.0 < self.threshold < 1.0:
+            raise InputError(f"`threshold` must lie in (0, 1); got {self.threshold}.")
+        values, self.labels_ = _read(y)
+        inputs = self._inputs(X, reset=True)
+        check_lengths(inputs, len(values))
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        with chance(seed, self._device()) as order:
+            self._train(inputs, values, seed, order)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """(n_rows, n_labels) Give the probability that each label is present.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` wasn't called.
+        """
+        check_is_fitted(self, "module_")
+        inputs = self._inputs(X)
+        logits = self._model(self.module_).predicted(inputs, torch.arange(len(inputs)))
+        return np.asarray(expit(logits.double().numpy()))
+
+    def predict(self, X: Any) -> NDArray[np.bool_]:
+        """(n_rows, n_labels) True where a label reaches the `threshold`."""
+        return np.asarray(self.predict_proba(X) >= self.threshold)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Give the mean average precision, over the labels seen both present and absent.
+
+        Entries that nobody looked at are left out, so that it compares models only where labels are
+        missing at random.
+
+        Raises
+        ------
+        InputError
+            If no label was seen both present and absent.
+        """
+        (values, _), probs = _read(y), self.predict_proba(X)
+        scores = []
+        for truth, predicted in zip(values.T, probs.T, strict=True):
+            seen = ~np.isnan(truth)
+            if 0.0 < truth[seen].sum() < seen.sum():
+                scores.append(average_precision_score(truth[seen], predicted[seen]))
+        if not scores:
+            raise InputError("`y` must have a label that is present in one row, absent in another.")
+        return float(np.mean(scores))
+
+    def _train(
+        self, inputs: Inputs, values: NDArray[np.float64], seed: int, order: torch.Generator
+    ) -> None:
+        device, known = self._device(), ~np.isnan(values)
+        model = self._model(self._network(inputs, values.shape[1]))
+        kind = torch.as_tensor(np.where(known, np.where(values > 0, 0, 1), 2), device=device)
+        cost, pull = self._objective(device), _Pull(device)
+        looked_at = np.asarray(known.any(axis=1))
+        usable = looked_at if self.objective == "masked" else np.ones(len(values), dtype=bool)
+        share = self.validation_share if self.early_stopping else 0.0
+        rows, kept = held_apart(usable, looked_at, share, seed)
+
+        def step(some: Tensor, epoch: int) -> Tensor:  # noqa: ARG001 - every epoch is alike
+            here = kind[some.to(device)]
+            logits = model.logits(inputs.take(some, device))
+            pull.watch(logits, here)
+            return cost(logits, here == 0, here == 1).mean()
+
+        def score() -> float:
+            logits, here = model.predicted(inputs, kept).to(device), kind[kept.to(device)]
+            return -float(cost(logits, here == 0, here == 1).mean())
+
+        self._run(
+            {"network": model.network},
+            {"pull": pull},
+            rows,
+            cost=step,
+            score=score if len(kept) else None,
+            begin=lambda epoch: None,  # noqa: ARG005
+            identity=f"{seed} {zlib.crc32(values.tobytes())}",
+            order=order,
+        )
+        self.module_ = model.network
+        self.contributions_ = pull.to_polars(kind.cpu(), rows, kept)
+
+    def _model(self, network: nn.Module) -> Model:
+        device = self._device()
+        return Model(network, FixedVotes().to(device), device, PRECISIONS[self.precision])
+
+    def _objective(self, device: torch.device) -> Function:
+        if callable(self.objective):
+            return self.objective
+        check_choice("objective", self.objective, NAMES)
+        if self.objective == "masked":
+            return masked_bce
+        if self.objective == "assume_negative":
+            return lambda logits, present, _: assume_negative(logits, present)
+        rates = [
+            float(rate) if np.ndim(rate) == 0 else torch.as_tensor(np.asarray(rate)).to(device)  # type: ignore[arg-type]
+            for rate in (self.seen_present, self.seen_absent)
+        ]
+        return lambda logits, present, absent: missing_label_nll(
+            logits, present, absent, seen_present=rates[0], seen_absent=rates[1]
+        )
+
+
+class _Pull:
+    """How much entries of each kind pulled at the log-odds: the L1 norm of the gradient."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.total = torch.zeros(len(KINDS), device=device)
+
+    def watch(self, logits: Tensor, kind: Tensor) -> None:
+        logits.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: self._add(gradient.detach().float().abs(), kind)
+        )
+
+    def to_polars(self, kind: Tensor, trained: Tensor, held_out: Tensor) -> pl.DataFrame:
+        def counted(some: Tensor) -> NDArray[np.int64]:
+            return np.asarray(torch.bincount(some.flatten(), minlength=len(KINDS)).numpy())
+
+        total = self.total.double().cpu().numpy()
+        entries, out = counted(kind), counted(kind[held_out])
+        left = entries - out - counted(kind[trained])
+        columns = {"kind": KINDS, "entries": entries, "trained": counted(kind[trained])}
+        columns |= {"held_out": out, "left_out": left, "pull": total / max(total.sum(), 1e-30)}
+        return pl.DataFrame(columns)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"total": self.total}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.total.copy_(state["total"])
+
+    def _add(self, pulls: Tensor, kind: Tensor) -> None:
+        pulls = pulls / pulls.sum().clamp(min=torch.finfo(torch.float32).tiny)
+        self.total.index_add_(0, kind.flatten(), pulls.flatten())
+
+
+def _read(y: Any) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """What is known of each label of each row, NaN where nobody looked; and their names."""
+    if hasattr(y, "columns"):
+        frame = as_frame(y, "y")
+        values, names = frame.to_numpy(), np.array(frame.columns)
+    else:
+        values = np.asarray(y)
+        names = np.arange(values.shape[1] if values.ndim == 2 else 0)
+    values = values.astype(np.float64)
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise InputError(
+            f"`y` must have the shape (n_rows, n_labels); got {values.shape}. "
+            "Give one column for each label."
+        )
+    odd = ~(np.isin(values, (0.0, 1.0)) | np.isnan(values)).all(axis=1)
+    if odd.any():
+        raise InputError(
+            f"`y` must hold 1, 0 and NaN alone; it doesn't at {rows_named(odd)}. "
+            "1 is present, 0 absent, and NaN where nobody looked."
+        )
+    if np.isnan(values).all():
+        raise InputError(f"`y` must say something; nobody looked at any of {len(values)} rows.")
+    return values, names
