@@ -4,6 +4,7 @@ Accuracy (ties at their expected value), macro F1, log loss (clipped at 1e-6), c
 equal bins) and seconds, for items with at least one vote; means over rule sets and over crowds.
 ``--gold N`` adds N random gold labels (``--draws``); ``--copies`` adds five copies of one source;
 ``--intervals`` asks how often 95% intervals of sources' accuracies hold the accuracy on gold.
+``--save FILE`` keeps the numbers as Parquet; ``--figure FILE.html SAVED...`` draws saved ones.
 
     pip install -r benchmarks/peers.txt    # optional
     python benchmarks/label_models.py
@@ -17,22 +18,25 @@ import time
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from plotly.subplots import make_subplots
 from real_votes import RealSet, real_sets
 
 from partlabel import Candidates, DawidSkene, Evidence, MajorityVote, Votes
 from partlabel.aggregate import MACE, LabelModel, WeightedVote
 
 Model = Callable[[Votes], np.ndarray]
+MAJORITY = "partlabel MajorityVote"
 
 
 def ours() -> dict[str, Model]:
     """Our label models, with their defaults."""
     models = {
         "partlabel LabelModel": LabelModel(),
-        "partlabel MajorityVote": MajorityVote(),
+        MAJORITY: MajorityVote(),
         "partlabel DawidSkene": DawidSkene(),
         "partlabel DawidSkene loo": DawidSkene(inference="loo"),
         "partlabel MACE": MACE(),
@@ -177,6 +181,40 @@ def show(found: pl.DataFrame) -> None:
         print(f"{kind}: means\n{means.sort('accuracy', descending=True)}")
 
 
+def draw(found: pl.DataFrame, page: Path) -> None:
+    """A dot for each model and set: accuracy beyond majority vote, against log loss."""
+    majority = found.filter(pl.col("model") == MAJORITY).select("set", before="accuracy")
+    beyond = found.join(majority, on="set").with_columns(
+        gain=100 * (pl.col("accuracy") - pl.col("before"))
+    )
+    order = beyond.group_by("model").agg(pl.col("gain").mean()).sort("gain")["model"].drop_nulls()
+    figure = make_subplots(
+        rows=2, cols=2, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.12,
+        subplot_titles=[
+            f"{kind}: {what}"
+            for kind in ("rules", "crowds")
+            for what in ("points of accuracy beyond majority vote", "log loss (nats)")
+        ],
+    )  # fmt: skip
+    for row, kind in enumerate(("rules", "crowd"), start=1):
+        part = beyond.filter((pl.col("kind") == kind) & (pl.col("model") != MAJORITY))
+        for name in order.filter(order != MAJORITY):
+            one = part.filter(pl.col("model") == name)
+            colour = "#c2410c" if name == "partlabel LabelModel" else "#64748b"
+            for column, value in enumerate(("gain", "log loss"), start=1):
+                figure.add_scatter(
+                    x=one[value], y=[name] * len(one), mode="markers", text=one["set"],
+                    marker={"color": colour, "opacity": 0.5, "size": 8}, row=row, col=column,
+                )  # fmt: skip
+                figure.add_scatter(
+                    x=[one[value].mean()], y=[name], mode="markers", row=row, col=column,
+                    marker={"color": colour, "symbol": "line-ns-open", "size": 18, "line_width": 3},
+                )  # fmt: skip
+        figure.add_vline(0, line_color="#94a3b8", row=row, col=1)
+    figure.update_layout(showlegend=False, template="plotly_white", width=1100, height=760)
+    figure.write_html(page)
+
+
 def with_gold(sets: list[RealSet], n_gold: int, draws: int) -> None:
     """What random gold labels add, on the items that have none of them."""
     rows = []
@@ -257,11 +295,17 @@ def main() -> None:
     parser.add_argument("--copies", action="store_true")
     parser.add_argument("--intervals", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--figure", type=Path, nargs="+")
     parser.add_argument("--only-peers", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     pl.Config.set_tbl_rows(60).set_tbl_width_chars(240)
+    if arguments.figure:
+        page, *saved = arguments.figure
+        draw(pl.concat((pl.read_parquet(path) for path in saved), how="diagonal"), page)
+        return
     sets = real_sets()
     if not sets:
         print("The real sets aren't there; set PARTLABEL_DATA to their folder.")
@@ -274,7 +318,10 @@ def main() -> None:
         intervals(sets)
     else:
         models = ({} if arguments.only_peers else ours()) | ({} if arguments.no_peers else peers())
-        show(run(models, sets))
+        found = run(models, sets)
+        if arguments.save:
+            found.write_parquet(arguments.save)
+        show(found)
 
 
 if __name__ == "__main__":
