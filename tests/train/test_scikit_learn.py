@@ -30,9 +30,11 @@ def _name(one: Any) -> str:
 
 
 ROUNDING = {"check_methods_subset_invariance": "minibatches of other sizes round float32 elsewhere"}
-CHECKS = estimator_checks_generator(
-    quick(missing=None, early_stopping=None), expected_failed_checks=ROUNDING, mark="skip"
-)
+CHECKS = [
+    *estimator_checks_generator(
+        quick(missing=None, early_stopping=None), expected_failed_checks=ROUNDING, mark="skip"
+    )
+]
 
 
 @pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=_name)
