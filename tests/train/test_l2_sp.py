@@ -36,7 +36,7 @@ def test_each_step_is_that_of_the_optimiser_and_then_a_share_of_the_way_back(kin
 def test_the_pull_grows_with_the_group_s_learning_rate() -> None:
     fast, slow = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([{"params": [fast], "lr": 0.5}, {"params": [slow], "lr": 0.1}])
-    l2_sp(optimizer, {"fast": fast, "slow": slow}, 1.0)
+    l2_sp(optimizer, [fast, slow], 1.0)
     with torch.no_grad():
         fast.fill_(1.0)
         slow.fill_(1.0)

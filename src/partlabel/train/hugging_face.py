@@ -1,5 +1,6 @@
 """Hugging Face's Trainer on labels that are only partly known; imports it where it is used."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -157,10 +158,10 @@ def hugging_face_callback(*each_epoch: EachEpoch) -> Any:
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             for one in each_epoch:
-                one.begin(round(state.epoch))
+                one.begin(math.floor(state.epoch))  # in the middle of it, where one resumes
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            said = [one.end(round(state.epoch) - 1) for one in each_epoch]
+            said = [one.end(math.ceil(state.epoch) - 1) for one in each_epoch]
             self.reasons = [reason for reason in said if reason is not None]
             if self.reasons:
                 control.should_training_stop = True

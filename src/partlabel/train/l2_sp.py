@@ -6,7 +6,7 @@ gradient as AdamW decouples weight decay (Loshchilov & Hutter, ICLR 2019), so th
 optimiser does not rescale it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from partlabel.errors import InputError
 
 def l2_sp(
     optimizer: Optimizer,
-    parameters: Mapping[str, nn.Parameter],
+    parameters: Mapping[str, nn.Parameter] | Iterable[nn.Parameter],
     strength: float,
     *,
     start: Mapping[str, Tensor] | None = None,
@@ -41,8 +41,9 @@ def l2_sp(
     optimizer : Optimizer
         It goes wherever the optimiser goes: own loop, Trainer, Lightning, `GradScaler` (a step left
         out pulls nothing).
-    parameters : mapping of name to parameter
-        Such as ``network.body.named_parameters()`` as a dict, or a `LayerGroup`'s `parameters`.
+    parameters : parameters, or mapping of name to parameter
+        Such as ``network.body.parameters()``, or a `LayerGroup`'s `parameters`; `start` needs the
+        names.
     strength : float, at least 0, per learning rate
         A step closes the share (learning rate x strength) of the way back. With a learning rate of
         1e-3, 10 halves the way in 70 steps without gradient.
@@ -85,6 +86,8 @@ def l2_sp(
     """
     if not strength >= 0:
         raise InputError(f"`strength` must be at least 0; got {strength}.")
+    if not isinstance(parameters, Mapping):
+        parameters = {str(place): parameter for place, parameter in enumerate(parameters)}
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in parameters.items():
         if id(parameter) not in held:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from partlabel.errors import InputError
 from partlabel.losses import marginal_nll
-from partlabel.train.objectives import Expected, Function, RunningEM, made
+from partlabel.train.objectives import Expected, Function, made
 from partlabel.train.running import RunningBeliefs
 
 
@@ -86,8 +86,9 @@ class RowCost:
             known = self._classes(logits, labels)
         else:
             known = self.log_likelihood[labels.to(self.log_likelihood.device)].to(logits.device)
-        if isinstance(self.objective, RunningEM) and not torch.is_grad_enabled():
+        if self.objective.keeps_beliefs and not torch.is_grad_enabled():
             return marginal_nll(logits, known)
+        self.objective.hear(logits.detach(), known, labels)
         return self.objective(logits, known, labels)
 
     def begin(self, epoch: int) -> None:
