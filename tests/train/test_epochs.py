@@ -5,8 +5,19 @@ import torch
 from torch import nn
 
 from partlabel import InputError
-from partlabel.train import Unfreezing, l2_sp, layer_groups, parameter_groups
+from partlabel.train import (
+    EachEpoch,
+    Ending,
+    Forgetting,
+    TorchPartialLabelClassifier,
+    Unfreezing,
+    l2_sp,
+    layer_groups,
+    mlp,
+    parameter_groups,
+)
 
+from .conftest import Blobs
 from .planted import Planted, descend, planted
 
 
@@ -81,3 +92,30 @@ def test_refusals() -> None:
     for start in ([0], [1, 2]):
         with pytest.raises(InputError, match="`start` must have an epoch for each of the 2 groups"):
             Unfreezing(groups, start)
+
+
+def test_the_estimator_unfreezes_watches_and_stops(narrowed: Blobs) -> None:
+    module = mlp(2, 3, hidden=(8,))
+    X = torch.as_tensor(narrowed.X, dtype=torch.float32)
+
+    def each_epoch(network: nn.Module) -> list[EachEpoch]:
+        groups = layer_groups(network)
+        watch = Forgetting(network, groups, X, score=lambda net: -float(net(X).var()), allowed=0.0)
+        return [Unfreezing.probe_first(groups, epochs=2), watch]
+
+    told = {"early_stopping": None, "learning_rate": 0.1, "max_epochs": 8, "batch_size": 32}
+    fitted = TorchPartialLabelClassifier(
+        module,
+        each_epoch=each_epoch,
+        groups=lambda network: parameter_groups(layer_groups(network), 0.1, decay=0.5),
+        **told,  # type: ignore[arg-type]
+    ).fit(narrowed.X, narrowed.candidates)
+    assert fitted.status_ is Ending.STOPPED
+    assert fitted.reason_ is not None
+    assert fitted.reason_.startswith("Stopped after epoch 0: on the retained rows")
+    assert fitted.n_iter_ == 1
+    trained, start = fitted.module_.state_dict(), module.state_dict()
+    assert torch.equal(trained["0.running_mean"], start["0.running_mean"])
+    assert torch.equal(trained["1.weight"], start["1.weight"])
+    assert not torch.equal(trained["4.weight"], start["4.weight"])
+    assert len(fitted.watches_) == 2

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -27,6 +27,7 @@ from partlabel.train import optimisers
 from partlabel.train.account import Account
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.cost import PRECISIONS, Cost, Model, held_out, numpy_probs
+from partlabel.train.epochs import EachEpoch
 from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
 from partlabel.train.inputs import Inputs
 from partlabel.train.loop import Ending, chance
@@ -81,6 +82,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         Of the network's parameters.
     groups : function of the network to parameter groups, default None
         Learning rates and weight decays by layer; see `layer_groups` and `parameter_groups`.
+    each_epoch : function of the network to a list of EachEpoch, default None
+        What acts around each epoch, and may stop training: `Unfreezing`, `Forgetting`,
+        `Memorising`. It is made anew for each `fit`, before any training.
     optimizer : {"adamw", "sgd"} or function of parameter groups to an Optimizer, default "adamw"
     schedule : {"constant", "cosine"} or function of (optimizer, n_steps), default "constant"
         Of the learning rate, step by step over all `max_epochs`.
@@ -130,6 +134,8 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         Epochs trained.
     status_ : Ending
         How training ended.
+    watches_, reason_
+        What `each_epoch` gave, and the sentence with which it stopped training, or None.
     evidence_summary_ : dict
         How many rows have gold, exact, partial, voted and no labels.
     n_features_in_, feature_names_in_ : as in scikit-learn, where `X` has them
@@ -181,6 +187,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
+        each_epoch: Callable[[nn.Module], Iterable[EachEpoch]] | None = None,
         optimizer: Any = "adamw",
         schedule: Any = "constant",
         early_stopping: Literal["marginal", "gold"] | None = "marginal",
@@ -212,6 +219,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.groups = groups
+        self.each_epoch = each_epoch
         self.optimizer = optimizer
         self.schedule = schedule
         self.early_stopping = early_stopping

@@ -1,6 +1,6 @@
 """What the torch estimators share: how they are set up, and how their networks are trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from partlabel.errors import InputError
 from partlabel.train import optimisers
 from partlabel.train.channels import LearntVotes
 from partlabel.train.cost import PRECISIONS
+from partlabel.train.epochs import EachEpoch
 from partlabel.train.inputs import Inputs, read_inputs
 from partlabel.train.loop import Ending, Job, Plan, Stateful, train
 
@@ -28,6 +29,7 @@ class TorchEstimator(BaseEstimator):
 
     module: Any
     groups: Any
+    each_epoch: Any
     max_epochs: int
     batch_size: int
     learning_rate: float
@@ -46,6 +48,8 @@ class TorchEstimator(BaseEstimator):
     history_: pl.DataFrame
     n_iter_: int
     status_: Ending
+    reason_: str | None
+    watches_: list[EachEpoch]
 
     def _inputs(self, X: Any, *, reset: bool = False) -> Inputs:
         inputs = read_inputs(X)
@@ -75,6 +79,7 @@ class TorchEstimator(BaseEstimator):
     ) -> None:
         """Train, and keep how it went."""
         device = self._device()
+        self.watches_ = list(self.each_epoch(networks["network"])) if self.each_epoch else []
         optimizer = self._optimizer(networks)
         n_steps = self.max_epochs * -(-len(rows) // self.batch_size)
         half = device.type == "cuda" and self.precision == "float16"
@@ -87,13 +92,14 @@ class TorchEstimator(BaseEstimator):
             scaler=torch.amp.GradScaler(device.type, enabled=half),
             cost=cost,
             score=score,
-            begin=begin,
+            begin=lambda epoch: _begin(epoch, begin, self.watches_),
+            end=lambda epoch: _end(epoch, self.watches_),
             device=device,
             identity=f"{identity} {len(rows)} {self.batch_size}",
         )
         done, self.status_ = train(job, self._plan(), order)
         self.history_ = pl.DataFrame(done.history).with_columns(pl.col("epoch").cast(pl.Int64))
-        self.n_iter_ = len(done.history)
+        self.n_iter_, self.reason_ = len(done.history), done.reason
         for network in networks.values():
             network.eval()
 
@@ -104,10 +110,9 @@ class TorchEstimator(BaseEstimator):
                 rate = network.settings.learning_rate
                 own = {"params": list(network.parameters()), "lr": rate, "weight_decay": 0.0}
                 groups.append(own)
-            elif self.groups is not None:
-                groups += self.groups(network)
-            elif parameters := list(network.parameters()):
-                groups.append({"params": parameters, "weight_decay": self.weight_decay})
+            elif parameters := list(network.parameters()):  # a fixed channel has none
+                own = {"params": parameters, "weight_decay": self.weight_decay}
+                groups += [own] if self.groups is None else self.groups(network)
         return optimisers.optimizer(self.optimizer, groups, self.learning_rate)
 
     def _plan(self) -> Plan:
@@ -131,6 +136,17 @@ class TorchEstimator(BaseEstimator):
                 f"`validation_share` must lie in (0, 1); got {self.validation_share}. "
                 "Pass early_stopping=None to hold nothing out."
             )
+
+
+def _begin(epoch: int, begin: Callable[[int], None], watches: Sequence[EachEpoch]) -> None:
+    begin(epoch)
+    for watch in watches:
+        watch.begin(epoch)
+
+
+def _end(epoch: int, watches: Sequence[EachEpoch]) -> str | None:
+    said = [watch.end(epoch) for watch in watches]  # each looks, also after one has spoken
+    return next((reason for reason in said if reason is not None), None)
 
 
 def held_apart(

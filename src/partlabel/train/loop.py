@@ -31,6 +31,10 @@ class Ending(Enum):
         "The network of the best epoch was kept."
     )
     BEST = "All `max_epochs` were trained; the network of the best epoch was kept."
+    STOPPED = (
+        "Stopped by what `each_epoch` gave, as `reason_` says. The network of the best epoch was "
+        "kept (the last, where nothing was held out)."
+    )
     LAST = "All `max_epochs` were trained; nothing was held out to stop early on."
 
 
@@ -76,6 +80,8 @@ class Job:
         How good the networks are now on what was held out; higher is better.
     begin : function of the epoch
         Called before each.
+    end : function of the epoch to a sentence, or None
+        Called after each; a sentence stops training.
     device : torch device
     identity : str
         What a checkpoint must have been made from to be taken up again.
@@ -90,6 +96,7 @@ class Job:
     cost: Callable[[Tensor, int], Tensor]
     score: Callable[[], float] | None
     begin: Callable[[int], None]
+    end: Callable[[int], str | None]
     device: torch.device
     identity: str
 
@@ -102,6 +109,8 @@ class Progress:
     ----------
     history : list of dict
         One record per epoch: epoch, loss, learning_rate, and held_out where something is.
+    reason : str or None
+        What stopped training, if not the lack of a new best.
     best : states of the networks of the best epoch, or None
     """
 
@@ -109,6 +118,7 @@ class Progress:
     best: dict[str, dict[str, Any]] | None = None
     best_score: float = -float("inf")
     waited: int = 0
+    reason: str | None = None
 
 
 def train(job: Job, plan: Plan, order: torch.Generator) -> tuple[Progress, Ending]:
@@ -129,17 +139,16 @@ def train(job: Job, plan: Plan, order: torch.Generator) -> tuple[Progress, Endin
     done = Progress()
     if plan.resume and plan.checkpoint is not None and plan.checkpoint.exists():
         done = _resumed(job, plan.checkpoint, order)
-    while len(done.history) < plan.max_epochs and done.waited < plan.patience:
+    while not _over(done, plan):
         _epoch(job, plan, order, done)
         if plan.checkpoint is not None:
             _save(job, done, plan.checkpoint, order)
         if plan.progress is not None:
             plan.progress(dict(done.history[-1]))
-    if done.best is None:
-        return done, Ending.LAST
-    for name, network in job.networks.items():
-        network.load_state_dict(done.best[name])
-    return done, Ending.EARLY if done.waited >= plan.patience else Ending.BEST
+    if done.best is not None:
+        for name, network in job.networks.items():
+            network.load_state_dict(done.best[name])
+    return done, _ending(done, plan)
 
 
 @contextmanager
@@ -159,6 +168,19 @@ def minibatches(rows: Tensor, batch_size: int, order: torch.Generator) -> tuple[
     """Deal rows into minibatches of nearly one size, so that none has a single row."""
     shuffled = rows[torch.randperm(len(rows), generator=order)]
     return torch.tensor_split(shuffled, -(-len(rows) // batch_size))
+
+
+def _over(done: Progress, plan: Plan) -> bool:
+    waited = done.waited >= plan.patience
+    return waited or done.reason is not None or len(done.history) >= plan.max_epochs
+
+
+def _ending(done: Progress, plan: Plan) -> Ending:
+    if done.reason is not None:
+        return Ending.STOPPED
+    if done.best is None:
+        return Ending.LAST
+    return Ending.EARLY if done.waited >= plan.patience else Ending.BEST
 
 
 def _epoch(job: Job, plan: Plan, order: torch.Generator, done: Progress) -> None:
@@ -186,6 +208,7 @@ def _epoch(job: Job, plan: Plan, order: torch.Generator, done: Progress) -> None
     if job.score is not None:
         record["held_out"] = job.score()
         _remember(job, done, record["held_out"])
+    done.reason = job.end(epoch)
 
 
 def _step(job: Job, plan: Plan, loss: Tensor) -> None:
@@ -227,6 +250,7 @@ def _save(job: Job, done: Progress, path: Path, order: torch.Generator) -> None:
         "best": done.best,
         "best_score": done.best_score,
         "waited": done.waited,
+        "reason": done.reason,
         "chance": {"order": order.get_state(), **_chance(job)},
     }
     with replacing(path) as fresh:
@@ -253,4 +277,5 @@ def _resumed(job: Job, path: Path, order: torch.Generator) -> Progress:
     torch.set_rng_state(state["chance"]["cpu"])
     if job.device.type == "cuda":
         torch.cuda.set_rng_state(state["chance"]["cuda"], job.device)
-    return Progress(state["history"], state["best"], state["best_score"], state["waited"])
+    kept = ("history", "best", "best_score", "waited", "reason")
+    return Progress(*(state[name] for name in kept))

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -20,6 +20,7 @@ from partlabel.losses import assume_negative, masked_bce, missing_label_nll
 from partlabel.tables import as_frame
 from partlabel.train.channels import FixedVotes
 from partlabel.train.cost import PRECISIONS, Model
+from partlabel.train.epochs import EachEpoch
 from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
 from partlabel.train.inputs import Inputs
 from partlabel.train.loop import chance
@@ -48,7 +49,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         each row, or for each of its labels.
     seen_present, seen_absent : float in [0, 1] or (n_labels,), default 0.5 and 0.0
         For "likelihood": p(said | present), p(said | absent).
-    groups, max_epochs, batch_size, learning_rate, weight_decay, optimizer, schedule
+    groups, each_epoch, max_epochs, batch_size, learning_rate, weight_decay, optimizer, schedule
         As in `TorchPartialLabelClassifier`.
     early_stopping : bool, default True
         Keep the epoch at which the rows held out cost least.
@@ -71,6 +72,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         Epochs trained.
     status_ : Ending
         How training ended.
+    watches_, reason_ : as in `TorchPartialLabelClassifier`
     n_features_in_, feature_names_in_ : as in scikit-learn, where `X` has them
 
     Examples
@@ -100,6 +102,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         seen_present: float | ArrayLike = 0.5,
         seen_absent: float | ArrayLike = 0.0,
         groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
+        each_epoch: Callable[[nn.Module], Iterable[EachEpoch]] | None = None,
         max_epochs: int = 100,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
@@ -123,6 +126,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         self.seen_present = seen_present
         self.seen_absent = seen_absent
         self.groups = groups
+        self.each_epoch = each_epoch
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
