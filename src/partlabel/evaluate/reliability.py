@@ -1,17 +1,21 @@
 """ReliabilityDiagram: how often a prediction is right, against how sure it was."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from partlabel.channels import Channels
 from partlabel.errors import InputError
-from partlabel.evaluate.intervals import check_level, clopper_pearson
-from partlabel.evaluate.metrics import confidence_bins
-from partlabel.evaluate.scored import Scored
+from partlabel.evaluate.intervals import check_level, clopper_pearson, mixture_share
+from partlabel.evaluate.metrics import FLOOR, Codes, confidence_bins
+from partlabel.evaluate.observed import Observed
 from partlabel.labels import LabelSpace
+
+Ends: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Accuracy of each bin, and the ends of its interval."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,9 +34,11 @@ class ReliabilityDiagram:
     accuracy : (n_bins,) float
         Share of the items whose most likely class is the gold class.
     low, high : (n_bins,) float
-        Exact interval of the accuracy.
+        Interval of the accuracy; exact with gold.
     level : float
         The level of the intervals.
+    basis : {"gold", "assumption"}
+        "assumption" where it rests on the channels given.
     """
 
     count: NDArray[np.int64]
@@ -41,12 +47,14 @@ class ReliabilityDiagram:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     level: float
+    basis: Literal["gold", "assumption"] = "gold"
 
     def __len__(self) -> int:
         return len(self.count)
 
     def __repr__(self) -> str:
-        return f"ReliabilityDiagram({len(self)} bins, {int(self.count.sum())} gold items)"
+        kind = "gold items" if self.basis == "gold" else "items, by assumption"
+        return f"ReliabilityDiagram({len(self)} bins, {int(self.count.sum())} {kind})"
 
     def to_polars(self) -> pl.DataFrame:
         """Give a table with one row per bin: count, confidence, accuracy, low, high."""
@@ -61,8 +69,17 @@ def reliability_diagram(
     labels: LabelSpace | None = None,
     bins: int = 10,
     level: float = 0.95,
+    channels: Channels | None = None,
 ) -> ReliabilityDiagram:
-    """Compare how often predictions are right with how sure they were.
+    r"""Compare how often predictions are right with how sure they were.
+
+    With partial evidence, a bin's accuracy :math:`a` is the likeliest one,
+
+    .. math:: \max_a \sum_i \log \big(a \, p(o_i \mid \hat y_i) + (1 - a) \sum_{k \ne \hat y_i}
+              \tfrac{p_{ik}}{1 - p_{i \hat y_i}} \, p(o_i \mid k)\big),
+
+    where a wrong prediction's class is taken as likely as the prediction has it among the others,
+    and the interval is that of the likelihood ratio. It rests on the channels.
 
     Parameters
     ----------
@@ -74,6 +91,9 @@ def reliability_diagram(
         bins.
     level : float in (0, 1), default 0.95
         The level of each bin's interval.
+    channels : Channels, default None
+        How partial evidence, given for `gold`, comes about, as in `Calibrator.fit`. None takes gold
+        alone.
 
     Returns
     -------
@@ -100,12 +120,27 @@ def reliability_diagram(
     check_level(level)
     if bins < 1:
         raise InputError(f"`bins` must be at least 1; got {bins}. 10 is usual.")
-    scored = Scored.match(predicted, gold, labels)
-    confidence = scored.probs.max(axis=1)
+    observed = Observed.match(predicted, gold, labels, channels)
+    confidence = observed.probs.max(axis=1)
     _, which = np.unique(confidence_bins(confidence, bins), return_inverse=True)
-    hits = np.bincount(which, scored.probs.argmax(axis=1) == scored.codes)
     count = np.bincount(which)
-    low, high = clopper_pearson(hits, count, level)
-    return ReliabilityDiagram(
-        count, np.bincount(which, confidence) / count, hits / count, low, high, level
-    )
+    accuracy, low, high = (_exact if observed.exact.all() else _likeliest)(observed, which, level)
+    mean = np.bincount(which, confidence) / count
+    return ReliabilityDiagram(count, mean, accuracy, low, high, level, observed.basis)
+
+
+def _exact(observed: Observed, which: Codes, level: float) -> Ends:
+    hits = np.bincount(which, observed.probs.argmax(axis=1) == observed.likelihood.argmax(axis=1))
+    count = np.bincount(which)
+    return hits / count, *clopper_pearson(hits, count, level)
+
+
+def _likeliest(observed: Observed, which: Codes, level: float) -> Ends:
+    rows, guess = np.arange(len(observed)), observed.probs.argmax(axis=1)
+    others = np.maximum(observed.probs, FLOOR, dtype=np.float64)
+    others[rows, guess] = 0.0
+    right = observed.likelihood[rows, guess]
+    wrong = np.einsum("ik,ik->i", others, observed.likelihood) / others.sum(axis=1)
+    bins = [which == b for b in range(int(which.max()) + 1)]
+    ends = np.array([mixture_share(right[rows], wrong[rows], level) for rows in bins])
+    return ends[:, 0], ends[:, 1], ends[:, 2]

@@ -51,13 +51,8 @@ class Scored:
         if labels is None and isinstance(gold, Candidates) and not isinstance(predicted, Beliefs):
             labels = gold.labels
         beliefs = as_beliefs(predicted, labels)
-        known = _as_gold(gold, beliefs.labels)
-        if known.labels != beliefs.labels:
-            raise InputError(
-                f"`gold` must have the classes of `predicted`, {beliefs.labels.classes}; "
-                f"got {known.labels.classes}. Build both with one LabelSpace."
-            )
-        rows = _rows_of_gold(known, beliefs)
+        known = as_gold(gold, beliefs.labels)
+        rows = rows_beside(known, beliefs, "gold")
         exact = (rows >= 0) & known.exact[rows]
         n_gold = int(exact.sum())
         if n_gold == 0:
@@ -94,8 +89,14 @@ def as_beliefs(predicted: Any, labels: LabelSpace | None) -> Beliefs:
     return predicted
 
 
-def _as_gold(gold: Any, labels: LabelSpace) -> Candidates:
+def as_gold(gold: Any, labels: LabelSpace) -> Candidates:
+    """Take class names with nulls as gold, and refuse gold of other classes."""
     if isinstance(gold, Candidates):
+        if gold.labels != labels:
+            raise InputError(
+                f"`gold` must have the classes of `predicted`, {labels.classes}; "
+                f"got {gold.labels.classes}. Build both with one LabelSpace."
+            )
         return gold
     refusal = TypeError(
         f"`gold` must be Candidates, or class names with nulls; got {type(gold).__name__}. "
@@ -110,15 +111,17 @@ def _as_gold(gold: Any, labels: LabelSpace) -> Candidates:
     return Candidates(ClassSets.from_values(names, labels, "gold"), labels)
 
 
-def _rows_of_gold(gold: Candidates, beliefs: Beliefs) -> NDArray[np.int64]:
-    """(n_items,) The row of gold for each predicted item, or -1."""
-    ids, wanted = gold.item_ids, beliefs.item_ids
+def rows_beside(
+    known: Candidates | Evidence | Beliefs, beliefs: Beliefs, name: str
+) -> NDArray[np.int64]:
+    """(n_items,) The row of what is known, called `name`, for each predicted item, or -1."""
+    ids, wanted = known.item_ids, beliefs.item_ids
     if ids is None or wanted is None or np.array_equal(ids, wanted):
-        if len(gold) != len(beliefs):
+        if len(known) != len(beliefs):
             raise InputError(
-                f"`gold` must have one row for each of the {len(beliefs)} predicted items; "
-                f"got {len(gold)}. Give null where nothing is known, or give both item ids."
+                f"`{name}` must have one row for each of the {len(beliefs)} predicted items; "
+                f"got {len(known)}. Give null where nothing is known, or give both item ids."
             )
-        return np.arange(len(gold))
+        return np.arange(len(known))
     refuse_repeats(wanted, "predicted.item_ids")
-    return rows_of(wanted, ids, "gold")
+    return rows_of(wanted, ids, name)
