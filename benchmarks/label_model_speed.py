@@ -1,9 +1,10 @@
 """Time and memory of label models: beside their peers, and beside a copy of the same bytes.
 
 Votes are synthetic, seed 0: sources are right in 60 to 90% of their votes. "Rules" are ten columns,
-each speaking on a fifth of the items; a crowd gives five votes per item. Every fit runs in a
-process of its own, after a small one that compiles. All models make the same number of iterations
-(`--iterations`), and only `fit` counts: each gets its own form of the votes beforehand. Medians of
+each speaking on a fifth of the items; a crowd is cut into five shifts, and one worker of each votes
+on an item. Every fit runs in a process of its own, after a small one that compiles. All models make
+the same number of iterations (`--iterations`), but for `LabelModel`, whose members stop by
+themselves; and only `fit` counts: each gets its own form of the votes beforehand. Medians of
 repeats; CPU is that of all threads. Memory is the peak above what was there before the fit, inputs
 included there (Linux). "Copy" is the time to read and write votes and beliefs once. A peer that
 isn't installed is left out; one that needs more than the limits is said to.
@@ -35,7 +36,6 @@ from partlabel import DawidSkene, LabelSpace, Votes
 from partlabel.aggregate import GLAD, LabelModel
 
 REPEATS = 5
-DISTINCT = 100_000  # choices of workers from which each item draws
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,8 @@ class Case:
             item, source = speaks.nonzero()
             counts = speaks.sum(axis=1)
         else:
-            some = rng.integers(0, self.n_sources, (DISTINCT, 3 * self.per_item))
-            teams = np.array([np.sort(np.unique(row)[: self.per_item]) for row in some])
-            source = teams[rng.integers(0, DISTINCT, self.n_items)].ravel()
+            first = np.arange(self.per_item + 1) * self.n_sources // self.per_item
+            source = rng.integers(first[:-1], first[1:], (self.n_items, self.per_item)).ravel()
             item = np.repeat(np.arange(self.n_items), self.per_item)
             counts = np.full(self.n_items, self.per_item)
         right = rng.random(len(item), dtype=np.float32) < skill[source]
