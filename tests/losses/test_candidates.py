@@ -41,7 +41,7 @@ def test_log_likelihood_is_0_inside() -> None:
 def test_a_wrong_set_costs_no_more_than_its_noise() -> None:
     sets = candidate_log_likelihood(torch.tensor([[True, False]]), noise=0.01)
     cost = marginal_nll(torch.tensor([[-1e4, 1e4]]), sets)
-    assert cost.tolist() == pytest.approx([log(100)])
+    assert cost.tolist() == pytest.approx([log(100)], abs=1e-3)  # the logits' own rounding
 
 
 def test_average_is_the_mean_over_the_candidates() -> None:
