@@ -61,8 +61,8 @@ def marginal_nll(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     Notes
     -----
     On one thread a fifth to a third more time than cross-entropy with soft targets. Can be
-    differentiated twice, and goes through `torch.compile` and `torch.func`. Rounded as the logits are:
-    to about 1e-7 of the largest in float32.
+    differentiated twice, and goes through `torch.compile` and `torch.func`. Rounded as
+    the logits are: to about 1e-7 of the largest in float32.
 
     Examples
     --------
