@@ -23,7 +23,7 @@ def test_role_is_its_formula() -> None:
     both = []
     for a, b in ((p, q), (q, p)):
         cross = binary_cross_entropy(a, b, reduction="none")
-        marked = -MARKED * a.log()
+        marked = -(MARKED * a.log())
         both.append((cross + marked).mean(-1) + ((a.sum(-1).mean() - 1.5) / 4) ** 2)
     torch.testing.assert_close(role_loss(LOGITS, TABLE, MARKED, 1.5), sum(both) / 2)
 
