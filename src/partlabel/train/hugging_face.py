@@ -69,9 +69,9 @@ def hugging_face_rows(
     Examples
     --------
     >>> hugging_face_rows({"input_ids": [[5, 6], [7]]}, [0, 1])[1]
-    {'input_ids': [7], 'labels': tensor(1)}
+    {'input_ids': [7], 'labels': 1}
     """
-    known = torch.as_tensor(labels)
+    known = torch.as_tensor(labels).tolist()  # collators that pad take no rows of tensors
     for name, part in inputs.items():
         if len(part) != len(known):
             raise InputError(
