@@ -11,6 +11,8 @@ from partlabel.errors import InputError
 from partlabel.evaluate import reliability_diagram
 from partlabel.labels import LabelSpace
 
+from .conftest import World
+
 LABELS = LabelSpace(["ham", "spam"])
 
 
@@ -67,3 +69,27 @@ def test_argument_is_refused(arguments: dict[str, Any], message: str) -> None:
     probs, codes = drawn()
     with pytest.raises(InputError, match=message):
         reliability_diagram(probs, codes, labels=LABELS, **arguments)
+
+
+def test_partial_evidence_gives_what_gold_would_give() -> None:
+    world = World.drawn(20_000, n_classes=3)
+    votes, channels = world.votes([0.7, 0.75, 0.8])
+    predicted = world.predicted(2.5)
+    gold = reliability_diagram(predicted, world.codes, labels=world.labels, bins=5)
+    voted = reliability_diagram(predicted, votes, bins=5, channels=channels)
+    assert (gold.basis, voted.basis) == ("gold", "assumption")
+    assert voted.count.tolist() == gold.count.tolist()
+    assert voted.accuracy == pytest.approx(gold.accuracy, abs=0.02)
+    assert (voted.high - voted.low > gold.high - gold.low).all()
+    assert repr(voted) == "ReliabilityDiagram(5 bins, 20000 items, by assumption)"
+
+
+def test_intervals_from_votes_hold_the_true_accuracy() -> None:
+    covered = []
+    for seed in range(40):
+        world = World.drawn(400, n_classes=2, seed=seed)
+        votes, channels = world.votes([0.75, 0.75])
+        diagram = reliability_diagram(world.probs, votes, bins=4, channels=channels)
+        # predicted at their true probabilities, a bin's expected accuracy is its confidence
+        covered.append((diagram.low <= diagram.confidence) & (diagram.confidence <= diagram.high))
+    assert 0.9 <= np.mean(covered) <= 0.99

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from partlabel.beliefs import Beliefs
 from partlabel.channels import Channels, log_likelihood
 from partlabel.errors import InputError
 from partlabel.evaluate.metrics import FLOOR, Floats
@@ -91,8 +92,9 @@ class Observed:
     def _through(
         cls, channels: Channels, predicted: Any, evidence: Any, labels: LabelSpace | None
     ) -> "Observed":
-        if isinstance(evidence, Evidence | Votes | Candidates):
-            labels = evidence.labels if labels is None else labels
+        held = isinstance(evidence, Evidence | Votes | Candidates)
+        if labels is None and held and not isinstance(predicted, Beliefs):
+            labels = evidence.labels
         beliefs = as_beliefs(predicted, labels)
         known = _as_known(evidence, beliefs.labels)
         rows = rows_beside(known, beliefs, "evidence")

@@ -75,7 +75,7 @@ class SetGeneration:
         return (
             f"The candidate sets look instance-dependent (z = {self.z:.1f}): wrong classes that "
             f"the predictions find likely are in them {more} often than by chance. What is fitted "
-            f"to them will be {sure}. Check the calibration on gold, or fit on gold."
+            f"to them is likely to be {sure}. Check it on gold, or fit on gold."
         )
 
 
