@@ -1,5 +1,7 @@
 """The real Trainer, on a tiny model that is built from its configuration."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from partlabel import Beliefs, Candidates, Evidence, InputError
+from partlabel import (
+    Beliefs,
+    Candidates,
+    Channels,
+    Confusion,
+    Evidence,
+    InputError,
+    LabelSpace,
+    Votes,
+)
 from partlabel.losses import evidence_tensors
 from partlabel.train import (
     RowCost,
@@ -204,16 +215,18 @@ def test_callbacks_unfreeze_pull_back_and_stop(tmp_path: Path) -> None:
 
 
 def test_minus_100_is_moved_aside_so_that_the_trainer_counts_it() -> None:
-    probs = np.array([[1.0, np.exp(-100.0)]])
-    from partlabel import Channels, Confusion, LabelSpace, Votes  # noqa: PLC0415
-
     votes = Votes.from_matrix([[0]], LabelSpace(["a", "b"]), sources=["s"])
-    table = np.array([[probs[0, 0], 0.0], [probs[0, 1], 1.0]])
-    confusion = Confusion.known({"s": table / table.sum(axis=1, keepdims=True)}, votes)
+    confusion = Confusion.known({"s": [[1.0, 0.0], [np.exp(-100.0), 1.0]]}, votes)
     column = label_column(Evidence(votes=votes), Channels(votes=confusion))
     assert column.dtype == np.float32
     assert column[0] == pytest.approx([0.0, -100.0], abs=1e-3)
     assert not (column == -100.0).any()
+
+
+def test_neither_trainer_is_imported_before_it_is_asked_for() -> None:
+    code = "import sys, partlabel.train; print(*({'transformers', 'lightning'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_refusals() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from partlabel.errors import InputError
 from partlabel.train.layers import LayerGroup
 from partlabel.train.similarity import alignment, centred_gram, probe_accuracy
+
+Inputs: TypeAlias = Tensor | Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Forgetting:
     network : nn.Module
     groups : sequence of LayerGroup, from the inputs to the head
     inputs : (n_rows, ...) tensor, or mapping of names to tensors
-        The retained rows, some hundreds, in one batch and on the network's device.
+        The retained rows, some hundreds: they are one batch.
     codes : (n_rows,) int64, default None
         Their old classes: the score is `probe_accuracy` of what the last group is given, that is,
         of what the group before it puts out.
@@ -85,7 +87,7 @@ class Forgetting:
         self,
         network: nn.Module,
         groups: Sequence[LayerGroup],
-        inputs: Tensor | Mapping[str, Tensor],
+        inputs: Inputs,
         *,
         codes: Tensor | None = None,
         score: Callable[[nn.Module], float] | None = None,
@@ -184,10 +186,11 @@ class Forgetting:
         ]
         try:
             with evaluating(self._network):
-                if isinstance(self._inputs, Mapping):
-                    self._network(**self._inputs)
+                inputs = beside(self._network, self._inputs)
+                if isinstance(inputs, Mapping):
+                    self._network(**inputs)
                 else:
-                    self._network(self._inputs)
+                    self._network(inputs)
         finally:
             for handle in hooks:
                 handle.remove()
@@ -206,6 +209,14 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+def beside(network: nn.Module, inputs: Inputs) -> Inputs:
+    """Inputs on the device that a network is on by now: a trainer may have moved it."""
+    device = next(network.parameters()).device
+    if isinstance(inputs, Mapping):
+        return {name: part.to(device) for name, part in inputs.items()}
+    return inputs.to(device)
 
 
 def _copies(group: LayerGroup) -> list[Tensor]:

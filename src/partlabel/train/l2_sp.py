@@ -1,8 +1,8 @@
 r"""L2-SP: weight decay towards where training started, instead of towards 0.
 
 :math:`w \leftarrow w - \eta \alpha (w - w^0)` after each step: the penalty
-:math:`\frac{\alpha}{2} \lVert w - w^0 \rVert^2` of Li et al. (ICML 2018, eq. 2), decoupled from the
-gradient as AdamW decouples weight decay (Loshchilov & Hutter, ICLR 2019), so that an adaptive
+:math:`\frac{\alpha}{2} \lVert w - w^0 \rVert^2` of Li et al. (ICML 2018, section 3), decoupled from
+the gradient as AdamW decouples weight decay (Loshchilov & Hutter, ICLR 2019), so that an adaptive
 optimiser does not rescale it.
 """
 
@@ -81,8 +81,8 @@ def l2_sp(
     References
     ----------
     X. Li, Y. Grandvalet and F. Davoine, Explicit inductive bias for transfer learning with
-    convolutional networks, ICML 2018, eq. 2. I. Loshchilov and F. Hutter, Decoupled weight decay
-    regularization, ICLR 2019, algorithm 2.
+    convolutional networks, ICML 2018, section 3. I. Loshchilov and F. Hutter, Decoupled weight
+    decay regularization, ICLR 2019, algorithm 2.
     """
     if not strength >= 0:
         raise InputError(f"`strength` must be at least 0; got {strength}.")

@@ -6,7 +6,6 @@ rows goes on rising after that to held-out rows, or to gold, has turned.
 """
 
 import copy
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,10 +16,8 @@ from torch import Tensor, nn
 from partlabel.errors import InputError
 from partlabel.losses import log_marginal
 from partlabel.train.cost import SHARPNESS
-from partlabel.train.forgetting import evaluating
+from partlabel.train.forgetting import Inputs, beside, evaluating
 from partlabel.train.inputs import apply
-
-Inputs = Tensor | Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +156,14 @@ class Memorising:
     def measure(self) -> Fit:
         """Look at the network as it is; nothing changes."""
         with evaluating(self._network):
-            told = apply(self._network, self._trained[0])
-            other = apply(self._network, self._held_out[0])
-        known, truth = self._trained[1], self._held_out[1]
+            told = apply(self._network, beside(self._network, self._trained[0])).cpu()
+            other = apply(self._network, beside(self._network, self._held_out[0])).cpu()
+        known, truth = self._trained[1].cpu(), self._held_out[1].cpu()
         if truth.is_floating_point():
             held_out = fit_to_evidence(other, truth)
         else:
             held_out = float((other.argmax(1) == truth).double().mean())
-        memorised = None if self._gold is None else memorised_share(told, known, self._gold)
+        memorised = None if self._gold is None else memorised_share(told, known, self._gold.cpu())
         return Fit(fit_to_evidence(told, known), held_out, memorised)
 
     def begin(self, epoch: int) -> None:

@@ -112,8 +112,8 @@ def probe_accuracy(features: Tensor, codes: Tensor, *, ridge: float = 0.01) -> f
 
     References
     ----------
-    R. Rifkin and A. Klautau, In defense of one-vs-all classification, JMLR 2004, section 4 and
-    appendix (leave-one-out of regularised least squares).
+    R. Rifkin and A. Klautau, In defense of one-vs-all classification, JMLR 2004 (regularised least
+    squares as a classifier, and its leave-one-out error).
     """
     if codes.shape != (len(features),):
         raise InputError(
