@@ -163,12 +163,13 @@ def measured(model: str, case: Case, iterations: int, gigabytes: float) -> dict[
     before = resident("VmRSS")
     wall, cpu = timed(work, 1)
     peak = max(resident("VmHWM") - before, 0)
-    if wall < 5:
-        wall, cpu = timed(work, REPEATS)
+    repeats = REPEATS if wall < 2 else 1
+    if repeats > 1:
+        wall, cpu = timed(work, repeats)
     found = {"wall": wall, "cpu": cpu, "peak": peak}
     if model == "DawidSkene":
         more = MODELS[model](votes, iterations + 10)
-        both = [(timed(more, 1)[0], timed(work, 1)[0]) for _ in range(REPEATS)]
+        both = [(timed(more, 1)[0], timed(work, 1)[0]) for _ in range(repeats)]
         found |= {
             "iteration": median(longer - shorter for longer, shorter in both) / 10,
             "copy": copied(votes),
