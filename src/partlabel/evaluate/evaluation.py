@@ -1,7 +1,7 @@
 """Evaluation: how good predictions are on gold, each number with its interval."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from partlabel.errors import InputError
 from partlabel.evaluate import metrics
-from partlabel.evaluate.estimate import Estimate
+from partlabel.evaluate.contradiction import Audit, audit_of
+from partlabel.evaluate.estimate import Estimate, table_of
+from partlabel.evaluate.influence_functions import influences
 from partlabel.evaluate.intervals import (
     absolute_sum_interval,
     bootstrap,
@@ -19,7 +21,15 @@ from partlabel.evaluate.intervals import (
     clopper_pearson,
     percentile_interval,
 )
-from partlabel.evaluate.metrics import Floats, Metric
+from partlabel.evaluate.metrics import Codes, Floats, Metric
+from partlabel.evaluate.population import Population, codes_and_names
+from partlabel.evaluate.powered_metrics import (
+    Metrics,
+    metrics_of,
+    powered_metrics,
+    refuse_too_little_gold,
+)
+from partlabel.evaluate.prediction_powered import powered
 from partlabel.evaluate.scored import Scored
 from partlabel.labels import LabelSpace
 
@@ -44,7 +54,8 @@ class Evaluation:
     ----------
     estimates : mapping of metric name to Estimate
         accuracy, balanced_accuracy, macro_f1, log_loss (nats), brier (0 to 2), and ece, the
-        expected calibration error of the most likely class.
+        expected calibration error of the most likely class. With beliefs also macro_precision, auc
+        and average_precision (means over the classes, each against the others).
     confusion : (n_classes, n_classes) int64
         How many items of each gold class (row) were given each class (column).
     labels : LabelSpace
@@ -56,6 +67,12 @@ class Evaluation:
         Items with a gold class, but without a prediction; they count neither for nor against it.
     level : float
         The level of the intervals.
+    details : Metrics
+        With beliefs: the metrics of each class, and the calibration gap of each bin.
+    of_group : mapping of group name to Metrics
+        The same for each group with at least two gold items.
+    audit : Audit or None
+        With beliefs: whether gold contradicts them.
     """
 
     estimates: Mapping[str, Estimate]
@@ -65,6 +82,9 @@ class Evaluation:
     n_skipped: int
     n_unmatched: int
     level: float
+    details: Metrics = field(default_factory=Metrics)
+    of_group: Mapping[Any, Metrics] = field(default_factory=dict)
+    audit: Audit | None = None
 
     def __getitem__(self, metric: str) -> Estimate:
         try:
@@ -80,10 +100,33 @@ class Evaluation:
 
     def to_polars(self) -> pl.DataFrame:
         """Give a table, one row per metric: metric, value, low, high, n, level, basis, method."""
-        return pl.DataFrame([{"metric": k, **asdict(v)} for k, v in self.estimates.items()])
+        return table_of([({"metric": name}, one) for name, one in self.estimates.items()])
+
+    def by_group(self) -> pl.DataFrame:
+        """Give a table, one row per group and metric, in columns as `to_polars` has."""
+        return table_of(
+            ({"group": group, "metric": name}, one)
+            for group, metrics in self.of_group.items()
+            for name, one in metrics.headline.items()
+        )
+
+    def by_class(self) -> pl.DataFrame:
+        """Give a table, one row per class and metric, where beliefs were given.
+
+        The metrics are precision, recall, F1, ROC AUC, average precision and prevalence of the
+        class; one of which nothing is known is left out.
+        """
+        return table_of(
+            ({"class": str(self.labels.classes[k]), "metric": name.removeprefix("class_")}, one)
+            for name, of_class in self.details.of_class.items()
+            for k, one in enumerate(of_class)
+            if one is not None
+        )
 
     def per_class(self) -> pl.DataFrame:
         """Give a table with one row per class: class, support, predicted, precision, recall, F1.
+
+        By gold alone, also where beliefs were given; `by_class` is what rests on both.
 
         Precision and recall come with exact intervals (``_low``, ``_high``). They are null where
         nothing is known: precision of a class that is never predicted, recall of a class without
@@ -107,6 +150,10 @@ def evaluate(
     predicted: Any,
     gold: Any,
     *,
+    beliefs: Any = None,
+    strata: Any = None,
+    gold_probability: Any = None,
+    groups: Any = None,
     labels: LabelSpace | None = None,
     level: float = 0.95,
     n_bootstrap: int = 1000,
@@ -119,6 +166,13 @@ def evaluate(
     macro F1 are means over the classes that gold holds. Log loss counts probabilities below 1e-15
     as 1e-15. The calibration error has 15 bins of equal mass, or fewer so that each holds 10 items.
 
+    With `beliefs` about all items, the numbers rest on "gold+model": beliefs make the intervals
+    narrower where they are right, and gold takes out what they get wrong
+    (`partlabel.evaluate.prediction_powered`). The calibration error then is corrected for the
+    noise that raises it, with bins that hold equally many of all items. The intervals are right
+    for large gold, and were measured from 100 gold rows on; classes with a handful of gold rows
+    have wide or doubtful ones.
+
     Parameters
     ----------
     predicted : Beliefs, or (n_items, n_classes) probabilities
@@ -126,13 +180,25 @@ def evaluate(
         Items with one class left are gold; others are skipped and counted. Matched by position, or
         by item ids where both have them and they differ. Integers are codes where no class name is
         an integer.
+    beliefs : Beliefs, or (n_items, n_classes) probabilities, default None
+        What is believed about the label of each predicted item, gold left out: from a label model
+        of votes, say.
+    strata : (n_items,) names, default None
+        Parts of the items of which gold is a random sample each, maybe of different shares. Where
+        gold is a random sample of all, strata of alike items narrow the intervals too. Strata with
+        fewer than 5 gold rows are taken together.
+    gold_probability : (n_items,) float in (0, 1], default None
+        The probability with which each item was drawn for gold, each on its own; see
+        `audit_probability`. No row counts more than ten times as much as the mean one.
+    groups : (n_items,) names, default None
+        Give all metrics for each of these too.
     labels : LabelSpace, default None
         The classes of the columns where `predicted` is an array; None takes those of `gold`.
     level : float in (0, 1), default 0.95
         How surely an interval holds the true value. Higher gives wider intervals.
     n_bootstrap : int, default 1000
         Resamples for the intervals of all metrics but accuracy, whose interval is exact. More make
-        the ends of the intervals steadier; time grows with it.
+        the ends of the intervals steadier; time grows with it. Of no use with beliefs.
     random_state : int, Generator or None, default 0
 
     Returns
@@ -143,7 +209,9 @@ def evaluate(
     ------
     InputError
         If no item has gold, lengths or classes differ, a class is unknown, a row is no
-        distribution, `level` is outside (0, 1), or `n_bootstrap` is below 1.
+        distribution, `level` is outside (0, 1), or `n_bootstrap` is below 1. With beliefs, if they
+        don't know an item, fewer than two items have gold, or both `strata` and `gold_probability`
+        are given; without beliefs, if one of these or `groups` is given.
     TypeError
         If `predicted` is an array and there are no `labels`.
 
@@ -158,10 +226,30 @@ def evaluate(
     check_level(level)
     if n_bootstrap < 1:
         raise InputError(f"`n_bootstrap` must be at least 1; got {n_bootstrap}. 1000 is usual.")
+    if beliefs is not None:
+        population = Population.match(
+            predicted,
+            gold,
+            beliefs=beliefs,
+            labels=labels,
+            strata=strata,
+            gold_probability=gold_probability,
+        )
+        return _powered(population, groups, level, random_state)
+    for name, given in {
+        "strata": strata,
+        "gold_probability": gold_probability,
+        "groups": groups,
+    }.items():
+        if given is not None:
+            raise InputError(
+                f"`{name}` is used with `beliefs` only; got it without. Pass beliefs, such as "
+                "those of a label model, or the predictions themselves."
+            )
     scored = Scored.match(predicted, gold, labels)
     return Evaluation(
         estimates=MappingProxyType(_estimates(scored, level, n_bootstrap, random_state)),
-        confusion=_confusion(scored),
+        confusion=_confusion(scored.probs, scored.codes),
         labels=scored.labels,
         n_gold=len(scored),
         n_skipped=scored.n_skipped,
@@ -207,9 +295,41 @@ def _accuracy(scored: Scored, level: float) -> Estimate:
     return Estimate(hits / len(scored), float(low), float(high), len(scored), level, method="exact")
 
 
-def _confusion(scored: Scored) -> NDArray[np.int64]:
-    n_classes = len(scored.labels)
-    cell = scored.codes.astype(np.int64) * n_classes + scored.probs.argmax(axis=1)
+def _powered(population: Population, groups: Any, level: float, random_state: Any) -> Evaluation:
+    refuse_too_little_gold(population)
+    found = influences(population)
+    metrics = metrics_of(population, found, powered(population, found), level, random_state)
+    return Evaluation(
+        estimates=MappingProxyType(dict(metrics.headline)),
+        confusion=_confusion(population.probs[population.rows], population.codes),
+        labels=population.labels,
+        n_gold=population.n_gold,
+        n_skipped=len(population) - population.n_gold,
+        n_unmatched=population.n_unmatched,
+        level=level,
+        details=metrics,
+        of_group=_by_group(population, groups, level, random_state),
+        audit=audit_of(population, found),
+    )
+
+
+def _by_group(
+    population: Population, groups: Any, level: float, random_state: Any
+) -> dict[Any, Metrics]:
+    if groups is None:
+        return {}
+    which, names = codes_and_names(groups, len(population), "groups")
+    parts = {name: population.select(which == code) for code, name in enumerate(names)}
+    return {
+        name: powered_metrics(part, level, random_state)
+        for name, part in parts.items()
+        if part.n_gold >= 2
+    }
+
+
+def _confusion(probs: Floats, codes: Codes) -> NDArray[np.int64]:
+    n_classes = probs.shape[1]
+    cell = codes.astype(np.int64) * n_classes + probs.argmax(axis=1)
     return np.bincount(cell, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 

@@ -149,10 +149,12 @@ def absolute_sum_of_normal(
     r"""Estimate :math:`\sum_b |g_b|` from normal estimates of the gaps, with its interval.
 
     The sum of the absolute estimates lies above it, as noise only adds. So the distribution of that
-    sum is simulated for gaps of the estimated pattern :math:`d` and any size :math:`c`: the value
-    and the ends are the sizes for which the sum that was seen is the median and an end. The pattern
-    is the estimated gaps, drawn towards their mean as far as noise explains how they differ
-    (heuristic: exact only where the pattern is right; measured to cover as it should).
+    sum is simulated for gaps of a pattern :math:`d` and any size :math:`c`: the value and the ends
+    are the sizes for which the sum that was seen is the median and an end. There are two patterns,
+    and the interval holds what either allows: the estimated gaps, drawn towards their mean as far
+    as noise explains how they differ, which also gives the value; and each on its own drawn
+    towards 0 by its noise. (heuristic: exact only where a pattern is right. Measured to cover as it
+    should where gaps change smoothly from bin to bin; 87 % where one bin of 15 holds all of it.)
 
     Parameters
     ----------
@@ -170,11 +172,11 @@ def absolute_sum_of_normal(
     scale, directions = np.linalg.eigh(covariance)
     noise = rng.standard_normal((draws, len(gaps))) * np.sqrt(np.maximum(scale, 0.0))
     noise = noise @ directions.T
-    pattern = _drawn_to_mean(gaps, np.diagonal(covariance))
-    pattern /= np.abs(pattern).sum() or 1.0
+    variance = np.diagonal(covariance)
+    patterns = _drawn_to_mean(gaps, variance), _drawn_to_zero(gaps, variance)
     seen, tail = float(np.abs(gaps).sum()), (1.0 - level) / 2.0
 
-    def size(quantile: float) -> float:
+    def size(pattern: Floats, quantile: float) -> float:
         low, high = 0.0, 2.0 * seen + 1e-12
         for _ in range(30):
             middle = (low + high) / 2.0
@@ -182,7 +184,9 @@ def absolute_sum_of_normal(
             low, high = (middle, high) if below > quantile else (low, middle)
         return low
 
-    return size(0.5), size(1.0 - tail), size(tail)
+    low = min(size(pattern, 1.0 - tail) for pattern in patterns)
+    high = max(size(pattern, tail) for pattern in patterns)
+    return min(max(size(patterns[0], 0.5), low), high), low, high
 
 
 def check_level(level: float) -> None:
@@ -194,11 +198,25 @@ def check_level(level: float) -> None:
 
 
 def _drawn_to_mean(gaps: Floats, variance: Floats) -> Floats:
-    """(n_bins,) Gaps, each drawn to their mean by the share of its variance that is noise."""
+    """(n_bins,) Gaps, each drawn to their mean by the share of its variance that is noise.
+
+    A pattern: its absolute values add up to 1.
+    """
     precision = 1.0 / np.maximum(variance, 1e-12)
     mean = float(precision @ gaps / precision.sum())
     real = max(0.0, float(((gaps - mean) ** 2 - variance).mean()))
-    return np.asarray(mean + (gaps - mean) * real / (real + variance + 1e-300))
+    return _pattern(mean + (gaps - mean) * real / (real + variance + 1e-300))
+
+
+def _drawn_to_zero(gaps: Floats, variance: Floats) -> Floats:
+    """(n_bins,) Gaps less the share that is noise, 0 where that is all of it; a pattern."""
+    left = gaps - np.divide(variance, gaps, out=np.zeros_like(gaps), where=gaps != 0)
+    return _pattern(np.where(left * gaps > 0, left, 0.0))
+
+
+def _pattern(gaps: Floats) -> Floats:
+    total = np.abs(gaps).sum()
+    return np.asarray(gaps / total if total > 0 else np.full(len(gaps), 1.0 / len(gaps)))
 
 
 def _resamples(n: int, n_bootstrap: int, rng: np.random.Generator) -> Iterator[Floats]:
