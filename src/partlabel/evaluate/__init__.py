@@ -2,11 +2,15 @@
 
 from partlabel.evaluate.audit_sample import audit_probability
 from partlabel.evaluate.calibrator import Calibrator
+from partlabel.evaluate.comparison import Comparison, compare
 from partlabel.evaluate.conformal import ConformalSets
 from partlabel.evaluate.contradiction import Audit, audit
 from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.evaluation import Evaluation, evaluate
+from partlabel.evaluate.expected import expected_metrics, joint_beliefs
+from partlabel.evaluate.gold_plan import GoldPlan, plan_gold
 from partlabel.evaluate.isotonic import IsotonicCalibration
+from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metrics
 from partlabel.evaluate.reliability import ReliabilityDiagram, reliability_diagram
 from partlabel.evaluate.set_generation import SetGeneration, set_generation
 from partlabel.evaluate.temperature import TemperatureScaling, TemperatureStatus
@@ -17,9 +21,11 @@ __all__ = [
     "Audit",
     "Basis",
     "Calibrator",
+    "Comparison",
     "ConformalSets",
     "Estimate",
     "Evaluation",
+    "GoldPlan",
     "IsotonicCalibration",
     "ReliabilityDiagram",
     "SetGeneration",
@@ -30,7 +36,13 @@ __all__ = [
     "Verdict",
     "audit",
     "audit_probability",
+    "compare",
+    "covering_metrics",
     "evaluate",
+    "expected_metrics",
+    "joint_beliefs",
+    "plan_gold",
+    "positive_metrics",
     "reliability_diagram",
     "set_generation",
 ]

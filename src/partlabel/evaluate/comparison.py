@@ -96,7 +96,7 @@ def compare(
     >>> labels = LabelSpace(["ham", "spam"])
     >>> sure, coin = np.tile([0.9, 0.1], (20, 1)), np.tile([[0.9, 0.1], [0.1, 0.9]], (10, 1))
     >>> print(compare(sure, coin, ["ham"] * 20, labels=labels)["other", "accuracy"])
-    0.500 [0.500, 0.500]
+    0.500 [0.266, 0.734]
     """
     check_level(level)
     named: Mapping[str, Any] = others if isinstance(others, Mapping) else {"other": others}

@@ -1,0 +1,210 @@
+r"""Accuracy from labels that are only partly known: candidate sets, and positives alone.
+
+=====================  ==================  ====================================================
+symbol                 code                meaning
+=====================  ==================  ====================================================
+:math:`S_i`            ``candidates``      classes that are possible for item i
+:math:`CR`             ``covering_rate``   share of items whose predicted class is possible
+:math:`f`              ``false_rate``      chance that a wrong class is possible
+:math:`\pi`            ``prior``           share of items that are positive
+:math:`q`              ``called``          share of items that are predicted positive
+:math:`r`              ``recall``          share of known positives that are predicted positive
+=====================  ==================  ====================================================
+
+A prediction is possible if it is right, or wrong and by chance among the candidates, so that
+:math:`CR = a + (1 - a) f` and the accuracy is :math:`a = (CR - f) / (1 - f)`. The approximated
+accuracy is the mean share of the predicted class in the model's probabilities over the candidates.
+
+W. Wang et al., "Realistic evaluation of deep partial-label learning algorithms", ICLR 2025
+(covering rate, approximated accuracy). C. Elkan, K. Noto, "Learning classifiers from only positive
+and unlabeled data", KDD 2008 (positives selected at random). A. Menon et al., "Learning from
+corrupted binary labels via class-probability estimation", ICML 2015, eq. 3 (ROC AUC).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from partlabel.errors import InputError
+from partlabel.evaluate.estimate import Basis, Estimate, Verdict
+from partlabel.evaluate.intervals import check_level
+from partlabel.evaluate.metrics import Floats
+from partlabel.evaluate.ranking import Ranks, auc
+from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
+from partlabel.labels import LabelSpace
+
+
+def covering_metrics(
+    predicted: Any,
+    candidates: Any,
+    *,
+    false_rate: float | None = None,
+    labels: LabelSpace | None = None,
+    level: float = 0.95,
+) -> Mapping[str, Estimate]:
+    """Say how good a model is, from candidate sets of items it wasn't trained on.
+
+    Parameters
+    ----------
+    predicted : Beliefs, or (n_items, n_classes) probabilities
+    candidates : Candidates, or lists of class names
+        Items of which every class is possible say nothing, and are left out.
+    false_rate : float in [0, 1), default None
+        The chance that a wrong class is a candidate. None takes it from the mean size of the sets,
+        as if all wrong classes were as likely.
+    labels : LabelSpace, default None
+    level : float in (0, 1), default 0.95
+
+    Returns
+    -------
+    mapping of name to Estimate
+        ``covering_rate``, an upper bound of accuracy where sets hold the true class;
+        ``approximated_accuracy``; and ``corrected_accuracy``, which may be below what is possible
+        where its assumption fails, and is then 0. All of basis "assumption", unverified.
+
+    Raises
+    ------
+    InputError
+        If no item has fewer candidates than classes, `false_rate` or `level` is out of range, or
+        items or classes don't fit.
+
+    Examples
+    --------
+    >>> labels = LabelSpace(["ant", "bee", "cow"])
+    >>> probs = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]
+    >>> sets = [["ant"], ["bee", "cow"], ["cow"], ["bee"]]
+    >>> found = covering_metrics(probs, sets, labels=labels)
+    >>> found["corrected_accuracy"].value.__round__(3)
+    0.714
+    """
+    check_level(level)
+    if false_rate is not None and not 0.0 <= false_rate < 1.0:
+        raise InputError(
+            f"`false_rate` must lie in [0, 1); got {false_rate}. It is the chance that a wrong "
+            "class is a candidate."
+        )
+    labels = getattr(candidates, "labels", None) if labels is None else labels
+    model = as_beliefs(predicted, labels)
+    known = as_gold(candidates, model.labels)
+    place = rows_beside(known, model, "candidates")
+    told = (place >= 0) & ~known.unknown[place]
+    if not told.any():
+        raise InputError(
+            "`candidates` must rule out a class of at least one predicted item; they don't for "
+            f"{len(model)} items. Check that the item ids match."
+        )
+    probs, sets = model.probs[told], known.mask()[place[told]]
+    n, k = probs.shape
+    guess = probs.argmax(axis=1)
+    possible = sets[np.arange(n), guess]
+    inside = (probs * sets).sum(axis=1)
+    share = np.divide(
+        probs[np.arange(n), guess] * possible, inside, where=inside > 0, out=inside * 0
+    )
+    f = float((sets.sum(axis=1).mean() - 1.0) / (k - 1)) if false_rate is None else false_rate
+    corrected = (possible - f) / (1.0 - f)
+    return {
+        "covering_rate": _mean(possible, "every set holds the true class", level),
+        "approximated_accuracy": _mean(share, "the model's odds within a set are right", level),
+        "corrected_accuracy": _mean(
+            corrected, f"a wrong prediction is a candidate with chance {f:.3g}", level
+        ),
+    }
+
+
+def positive_metrics(
+    score: Any, positive: Any, prior: float, *, threshold: float = 0.5, level: float = 0.95
+) -> Mapping[str, Estimate]:
+    """Say how good a two-class model is, where only some positives are known.
+
+    Parameters
+    ----------
+    score : (n_items,) float
+        The model's probability of the positive class.
+    positive : (n_items,) bool
+        True where the item is known to be positive; the others may be either.
+    prior : float in (0, 1)
+        The share of all items that are positive. What comes out moves with it.
+    threshold : float, default 0.5
+        Predict positive at this score or more.
+    level : float in (0, 1), default 0.95
+
+    Returns
+    -------
+    mapping of name to Estimate
+        recall, precision, f1, accuracy and auc; basis "assumption", unverified.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, no item is known to be positive or all are, or `prior` or `level` is
+        outside (0, 1).
+
+    Examples
+    --------
+    >>> found = positive_metrics([0.9, 0.8, 0.6, 0.2], [True, False, False, False], 0.5)
+    >>> found["precision"].value.__round__(3)
+    0.667
+    """
+    check_level(level)
+    s, known = np.asarray(score, dtype=np.float64), np.asarray(positive, dtype=bool)
+    if s.shape != known.shape or s.ndim != 1:
+        raise InputError(
+            f"`positive` must have one entry for each score; got the shapes {s.shape} and "
+            f"{known.shape}. Give both in the same order."
+        )
+    if not 0 < known.sum() < len(s):
+        raise InputError(
+            f"`positive` must mark some items, but not all; got {int(known.sum())} of {len(s)}."
+        )
+    if not 0.0 < prior < 1.0:
+        raise InputError(f"`prior` must lie in (0, 1); got {prior}. It is a share.")
+    called = s >= threshold
+    n, c, r, q = len(s), known.mean(), float(called[known].mean()), float(called.mean())
+    of_recall, of_called = known / c * (called - r), called - q
+    ranked = auc(Ranks.of(s, known.astype(np.float64)))
+    rest = max(prior - c, 0.0) / (1.0 - c)  # share of positives among those not known
+    numbers: dict[str, tuple[float, Floats]] = {
+        "recall": (r, of_recall),
+        "precision": (
+            prior * r / q if q else 0.0,
+            prior * (of_recall * q - r * of_called) / max(q, 1e-300) ** 2,
+        ),
+        "f1": (
+            2 * prior * r / (prior + q),
+            2 * prior * (of_recall / (prior + q) - r * of_called / (prior + q) ** 2),
+        ),
+        "accuracy": (1.0 - prior - q + 2 * prior * r, 2 * prior * of_recall - of_called),
+        "auc": (
+            (ranked.value - rest / 2) / (1.0 - rest),
+            (ranked.constant + known * ranked.slope) / (1.0 - rest),
+        ),
+    }
+    assumption = f"known positives are a random sample of all, which are {prior:.3g} of the items"
+    return {
+        name: _estimate(value, moved.std() / np.sqrt(n), n, assumption, level)
+        for name, (value, moved) in numbers.items()
+    }
+
+
+def _mean(values: Floats, assumption: str, level: float) -> Estimate:
+    n = len(values)
+    return _estimate(float(values.mean()), values.std() / np.sqrt(n), n, assumption, level)
+
+
+def _estimate(value: float, error: float, n: int, assumption: str, level: float) -> Estimate:
+    reach = float(ndtri((1.0 + level) / 2.0)) * error
+    shown, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (value, value - reach, value + reach))
+    return Estimate(
+        shown,
+        low,
+        high,
+        n,
+        level,
+        Basis.ASSUMPTION,
+        "influence",
+        assumption,
+        Verdict.UNVERIFIED,
+    )
