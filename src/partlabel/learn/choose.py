@@ -2,7 +2,7 @@ r"""Choose an objective by what it makes of evidence that it didn't see; no clea
 
 Each way of training is tried on all folds but one, and scored on the last by the likelihood
 
-.. math:: \sum_i \log \sum_y p_T(y | x_i) p(o_i | y), \quad p_T \propto p_\theta^{1/T}
+.. math:: \sum_i w_i \log \sum_y p_T(y | x_i) p(o_i | y), \quad p_T \propto p_\theta^{1/T}
 
 at the temperature T that suits it best. Without the temperature, how sure a model is counts for
 more than which class it prefers: a forest trained on averaged candidates hardly commits itself, and
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
 
+from partlabel.aggregate.sources import averaged
 from partlabel.evidence import Evidence
 from partlabel.learn.objectives import OBJECTIVES, Settings
 from partlabel.learn.soft import probabilities
-from partlabel.learn.sources import averaged
 from partlabel.learn.training import Data, folds, smoothed
 
 N_FOLDS = 3
@@ -91,16 +91,20 @@ def _held_out(
         trained = OBJECTIVES[way.objective](task, settings)
         probs[fold == k] = probabilities(trained.estimator, here.X, data.classes)
         likelihood[fold == k] = trained.sources.log_likelihood(here.evidence)
-    return tempered_marginal(smoothed(probs), likelihood)
+    return tempered_marginal(smoothed(probs), likelihood, data.weight)
 
 
-def tempered_marginal(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
+def tempered_marginal(
+    probs: NDArray[np.float64],
+    likelihood: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
+) -> float:
     """Mean log p(evidence), in nats per row, at the temperature that suits the predictions best."""
     log_probs = np.log(probs)
 
     def cost(log_sharpness: float) -> float:
         sharpened = log_softmax(np.exp(log_sharpness) * log_probs, axis=1)
-        return -float(logsumexp(sharpened + likelihood, axis=1).mean())
+        return -float(np.average(logsumexp(sharpened + likelihood, axis=1), weights=weight))
 
     found = minimize_scalar(cost, bounds=LOG_SHARPNESS, method="bounded")
     return -min(float(found.fun), cost(0.0))

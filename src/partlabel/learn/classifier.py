@@ -8,18 +8,18 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from partlabel.aggregate import Aggregator, Outcome, reliability_table
+from partlabel.aggregate.sources import Sources, informative
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes, as_evidence
 from partlabel.learn.choose import Way, choose, ways
 from partlabel.learn.objectives import OBJECTIVES, Settings
-from partlabel.learn.soft import check_learns_softly, probabilities
-from partlabel.learn.sources import Sources, informative
+from partlabel.learn.soft import check_learns_softly, probabilities, row_weights
+from partlabel.learn.soft_logistic import SoftLogisticRegression
 from partlabel.learn.targets import coded, read_targets
 from partlabel.learn.training import Data, Trained, posterior, smoothed
 
@@ -47,8 +47,9 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
 
     Parameters
     ----------
-    estimator : classifier, default LogisticRegression(max_iter=1000)
-        With `predict_proba`, and `sample_weight` in `fit`.
+    estimator : classifier, default SoftLogisticRegression()
+        With `predict_proba`, and `sample_weight` in `fit`. Where it says `soft_targets = True`, as
+        `SoftLogisticRegression` does, its `fit` gets the beliefs themselves.
     objective : {"auto", "em", "expected", "hard", "pseudo", "average"}, default "auto"
     label_model : label model, default None
         What makes beliefs of votes; None takes `LabelModel()`. Not used where there are no votes.
@@ -89,8 +90,8 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     choice_ : str
         Why this objective.
     objective_path_ : list of float
-        Marginal log-likelihood of the evidence at each round, in nats; in sample, it doesn't fall
-        where the classifier maximises its weighted likelihood without a penalty.
+        Weighted marginal log-likelihood of the evidence at each round, in nats; in sample, it
+        doesn't fall where the classifier maximises its weighted likelihood without a penalty.
     n_iter_ : int
         Rounds trained.
     status_ : Outcome
@@ -157,7 +158,9 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         self.missing = missing
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Evidence | Votes | Candidates | Any) -> Self:
+    def fit(
+        self, X: Any, y: Evidence | Votes | Candidates | Any, sample_weight: Any = None
+    ) -> Self:
         """Train on rows and what is known of their labels.
 
         Parameters
@@ -165,13 +168,19 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         X : (n_rows, n_features) array, sparse matrix, table, or whatever `estimator` takes
         y : Evidence, Votes, Candidates, or (n_rows,) labels with gaps (see `missing`)
             What is known of the rows' labels.
+        sample_weight : (n_rows,) float, default None
+            What each row counts for in training and in the choice of the objective, times the
+            class weights of `estimator`; None is 1. Rows of 0 are left out, of the label model too,
+            and still get their `beliefs_`. How reliable sources are is judged by all other rows
+            alike.
 
         Raises
         ------
         TypeError
             If `estimator` has no `predict_proba` or takes no `sample_weight`.
         InputError
-            If a setting is out of range, or the evidence says nothing.
+            If a setting is out of range, the evidence says nothing, or weights are negative, not
+            finite, or zero for all rows about which something is known.
         ValueError
             If X and the evidence have different lengths, or as `estimator` raises.
         """
@@ -182,11 +191,14 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, taken)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        data = Data(X, taken, self._inner_classes(), self._learner(), self.label_model)
-        likelihood = Sources.learnt(self.label_model, taken).log_likelihood(taken)
-        spoken = np.flatnonzero(informative(likelihood))
+        weight = row_weights(sample_weight, len(taken))
+        data = Data(X, taken, weight, self._inner_classes(), self._learner(), self.label_model)
+        counted = np.flatnonzero(weight)
+        heard = taken if len(counted) == len(taken) else taken.select(counted)
+        likelihood = Sources.learnt(self.label_model, heard).log_likelihood(heard)
+        spoken = counted[informative(likelihood)]
         way, self.choice_ = self._way(data.select(spoken), settings, seed)
-        rows = np.arange(len(data)) if way.objective == "pseudo" else spoken
+        rows = counted if way.objective == "pseudo" else spoken
         n_folds = min(self.n_folds, len(rows)) if way.out_of_fold else None
         trained = OBJECTIVES[way.objective](data.select(rows).task(n_folds, seed), settings)
         self._remember(way, data, rows, trained)
@@ -269,7 +281,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         return tags
 
     def _learner(self) -> Any:
-        return LogisticRegression(max_iter=1_000) if self.estimator is None else self.estimator
+        return SoftLogisticRegression() if self.estimator is None else self.estimator
 
     def _inner_classes(self) -> NDArray[Any]:
         """What the estimator calls the classes: their names, or codes where names don't compare."""
@@ -304,10 +316,17 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         probs[rows] = trained.beliefs
         rest = np.setdiff1d(np.arange(len(data)), rows)
         if len(rest):
-            unknown = _safe_indexing(data.X, rest)
-            probs[rest] = probabilities(self.estimator_, unknown, data.classes)
+            probs[rest] = self._believed(data.select(rest))
         self.beliefs_ = Beliefs(probs, evidence.labels, evidence.item_ids)
         self.reliability_ = None if evidence.votes is None else reliability_table(evidence, probs)
+
+    def _believed(self, data: Data) -> NDArray[np.float64]:
+        """Beliefs about rows that took no part: the model alone where the evidence says nothing."""
+        probs = probabilities(self.estimator_, data.X, data.classes)
+        likelihood = self._sources.log_likelihood(data.evidence)
+        spoken = (likelihood != likelihood[:, :1]).any(axis=1)
+        probs[spoken], _ = posterior(smoothed(probs[spoken]), likelihood[spoken])
+        return probs
 
     def _settings(self) -> Settings:
         names = ("auto", *OBJECTIVES)

@@ -6,12 +6,13 @@ symbol                         code        shape
 :math:`p_\theta(y | x_i)`      probs       (n_rows, n_classes)
 :math:`\log p(o_i | y)`        likelihood  (n_rows, n_classes)
 :math:`b_i(y)`                 beliefs     (n_rows, n_classes)
+:math:`w_i`                    weight      (n_rows,)
 =============================  ==========  =====================
 
-EM climbs :math:`\sum_i \log \sum_y p_\theta(y | x_i) p(o_i | y)` (Jin & Ghahramani, Learning with
-multiple labels, NIPS 2002, for candidate sets; Raykar et al., Learning from crowds, JMLR 2010, for
-votes) where the predictions come from the model that was trained; out of fold it is a fixed-point
-iteration.
+EM climbs :math:`\sum_i w_i \log \sum_y p_\theta(y | x_i) p(o_i | y)` (Jin & Ghahramani, Learning
+with multiple labels, NIPS 2002, for candidate sets; Raykar et al., Learning from crowds, JMLR 2010,
+for votes) where the predictions come from the model that was trained; out of fold it is a
+fixed-point iteration.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlabel.aggregate import Outcome
+from partlabel.aggregate.sources import averaged
 from partlabel.errors import InputError
-from partlabel.learn.sources import averaged
 from partlabel.learn.training import Task, Trained, posterior
 
 SCHEDULE = 10  # rounds over which the threshold of pseudo-labels goes from first to last
@@ -56,6 +57,7 @@ def pseudo(task: Task, settings: Settings) -> Trained:
     """The surest classes of model and evidence together, decided anew in each round."""
     likelihood = task.sources.log_likelihood(task.data.evidence)
     beliefs, learners = task.sources.beliefs(task.data.evidence), task.learners()
+    weight = task.data.weight
     first, last = settings.threshold
     targets, path, outcome = _decided(beliefs, first), [], Outcome.MAX_ITER
     for done in range(1, settings.max_iter + 1):
@@ -63,7 +65,7 @@ def pseudo(task: Task, settings: Settings) -> Trained:
         beliefs, marginal = posterior(probs, likelihood)
         before, threshold = targets, first + (last - first) * min(done / SCHEDULE, 1.0)
         targets = _decided(beliefs, threshold)
-        path.append(float(marginal.sum()))
+        path.append(float(weight @ marginal))
         if np.array_equal(before, targets) and (done >= SCHEDULE or first == last):
             outcome = Outcome.CONVERGED
             break
@@ -78,7 +80,7 @@ def em(task: Task, settings: Settings) -> Trained:
     models that didn't see them then get worse.
     """
     evidence, sources, learners = task.data.evidence, task.sources, task.learners()
-    beliefs = sources.beliefs(evidence)
+    beliefs, weight = sources.beliefs(evidence), task.data.weight
     path: list[float] = []
     outcome = Outcome.MAX_ITER
     for _ in range(settings.max_iter):
@@ -86,8 +88,8 @@ def em(task: Task, settings: Settings) -> Trained:
         before = beliefs
         beliefs, marginal = posterior(probs, sources.log_likelihood(evidence))
         sources = sources.given(evidence, beliefs)
-        path.append(float(marginal.sum()))
-        moved = 0.5 * np.abs(beliefs - before).sum(axis=1).mean()
+        path.append(float(weight @ marginal))
+        moved = 0.5 * np.average(np.abs(beliefs - before).sum(axis=1), weights=weight)
         if moved < settings.tol or (task.fold is not None and path[-1] < max(path[-2:])):
             outcome = Outcome.CONVERGED
             break
@@ -107,7 +109,8 @@ def _once(task: Task, targets: NDArray[np.float64]) -> Trained:
     probs, _ = task.predictions(targets, task.learners())
     beliefs, marginal = posterior(probs, task.sources.log_likelihood(task.data.evidence))
     estimator = task.fit(targets)
-    return Trained(estimator, task.sources, beliefs, [float(marginal.sum())], Outcome.ONCE)
+    path = [float(task.data.weight @ marginal)]
+    return Trained(estimator, task.sources, beliefs, path, Outcome.ONCE)
 
 
 def _decided(beliefs: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:

@@ -9,9 +9,9 @@ from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
 from partlabel.aggregate import Outcome
+from partlabel.aggregate.sources import Sources
 from partlabel.evidence import Evidence
 from partlabel.learn.soft import fit_softly, probabilities, warmed
-from partlabel.learn.sources import Sources
 
 LEAST = 1e-3  # share of a uniform guess in predictions: a forest's 0 rules nothing out
 
@@ -24,6 +24,8 @@ class Data:
     ----------
     X : features of the rows, of any kind that scikit-learn can index
     evidence : Evidence
+    weight : (n_rows,)
+        What each row counts for.
     classes : (n_classes,)
         Names to train with.
     estimator : classifier, never fitted itself
@@ -32,6 +34,7 @@ class Data:
 
     X: Any
     evidence: Evidence
+    weight: NDArray[np.float64]
     classes: NDArray[Any]
     estimator: Any
     label_model: Any
@@ -41,7 +44,12 @@ class Data:
 
     def select(self, rows: NDArray[Any]) -> "Data":
         """Some of the rows, given by their positions."""
-        return replace(self, X=_safe_indexing(self.X, rows), evidence=self.evidence.select(rows))
+        return replace(
+            self,
+            X=_safe_indexing(self.X, rows),
+            evidence=self.evidence.select(rows),
+            weight=self.weight[rows],
+        )
 
     def task(self, n_folds: int | None, seed: int) -> "Task":
         """Learn the sources and deal the rows into folds (None: in sample)."""
@@ -70,7 +78,8 @@ class Task:
 
     def fit(self, targets: NDArray[np.float64]) -> Any:
         """A classifier trained on targets (n_rows, n_classes)."""
-        return fit_softly(self.data.estimator, self.data.X, targets, self.data.classes)
+        data = self.data
+        return fit_softly(data.estimator, data.X, targets, data.classes, data.weight)
 
     def learners(self) -> tuple[Any, ...]:
         """Classifiers to hand to `predictions`, one for each fold."""
@@ -84,9 +93,9 @@ class Task:
 
         Learners that were trained before go on from where they stand, if they can.
         """
-        X, classes = self.data.X, self.data.classes
+        X, classes, weight = self.data.X, self.data.classes, self.data.weight
         if self.fold is None:
-            trained = fit_softly(learners[0], X, targets, classes, resume=True)
+            trained = fit_softly(learners[0], X, targets, classes, weight, resume=True)
             return smoothed(probabilities(trained, X, classes)), (trained,)
         probs, all_trained = np.empty_like(targets), []
         for k, learner in enumerate(learners):
@@ -95,9 +104,8 @@ class Task:
                 probs[here] = 1.0 / len(classes)
                 all_trained.append(learner)
                 continue
-            trained = fit_softly(
-                learner, _safe_indexing(X, away), targets[away], classes, resume=True
-            )
+            inputs = _safe_indexing(X, away)
+            trained = fit_softly(learner, inputs, targets[away], classes, weight[away], resume=True)
             probs[here] = probabilities(trained, _safe_indexing(X, here), classes)
             all_trained.append(trained)
         return smoothed(probs), tuple(all_trained)
@@ -114,7 +122,7 @@ class Trained:
     beliefs : (n_rows, n_classes)
         About the rows of the task, the model and the evidence together.
     path : list of float
-        Marginal log-likelihood of the evidence at each round, in nats.
+        Weighted marginal log-likelihood of the evidence at each round, in nats.
     outcome : Outcome
     """
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from partlabel.aggregate import Aggregator, reliability_table
+from partlabel.aggregate.sources import Sources
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import KINDS, Candidates, Evidence, Votes, as_evidence
@@ -36,7 +37,7 @@ from partlabel.train.objectives import Function, made
 from partlabel.train.observed import Observed
 from partlabel.train.running import RunningBeliefs
 from partlabel.train.selection import SmallLoss
-from partlabel.train.sources import Sources
+from partlabel.train.sources import tensors_of, with_channel
 from partlabel.train.views import Consistency
 
 
@@ -327,7 +328,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             )
         inputs = self._inputs(X)
         check_lengths(inputs, len(evidence))
-        likelihood = self._likelihood(inputs, self._sources.observed(evidence))
+        likelihood = self._likelihood(inputs, tensors_of(self._sources, evidence))
         spoken = np.ptp(softmax(likelihood, axis=1), axis=1) > 0
         if not spoken.any():
             raise InputError(f"`y` must say something of a row; it doesn't of {len(spoken)} rows.")
@@ -349,7 +350,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
     ) -> None:
         device = self._device()
         model = self._made(inputs, evidence, device)
-        start = self._sources.beliefs(evidence)
+        start = Beliefs(self._sources.beliefs(evidence), evidence.labels, evidence.item_ids)
         objective = made(
             self.objective,
             lambda: RunningBeliefs(start, momentum=self.momentum, device=device),
@@ -357,7 +358,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             ramp=self.ramp,
             balanced=self.balanced,
         )
-        observed = self._sources.observed(evidence).to(device)
+        observed = tensors_of(self._sources, evidence).to(device)
         kind = evidence.kind()
         weights = self._weights()[kind]
         told = spoken | objective.on_all_rows
@@ -427,7 +428,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         if self.channel == "fixed" or evidence.votes is None:
             return FixedVotes(self._sources.confusion)
         settings = self.channel if isinstance(self.channel, Learnt) else Learnt()
-        self._sources = self._sources.with_channel(evidence, silence=settings.silence)
+        self._sources = with_channel(self._sources, evidence, silence=settings.silence)
         confusion = self._sources.confusion
         assert confusion is not None
         return LearntVotes(confusion, settings, n_features=inputs.width)

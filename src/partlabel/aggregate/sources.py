@@ -1,14 +1,16 @@
-"""Sources: what evidence says about each row's class; the channel of votes is learnt anew."""
+"""Sources: what a label model makes of votes on the way to training: beliefs, or their channel."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from partlabel.aggregate import Aggregator, LabelModel, MajorityVote
-from partlabel.channels import Channels, Confusion, log_likelihood
+from partlabel.aggregate.aggregator import Aggregator
+from partlabel.aggregate.label_model import LabelModel
+from partlabel.aggregate.majority import MajorityVote
+from partlabel.channels import Channels, Confusion, log_likelihood, log_likelihood_chunks
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence
 
@@ -30,7 +32,7 @@ class Sources:
     confusion: Confusion | None
 
     @classmethod
-    def learnt(cls, label_model: Any, evidence: Evidence) -> Self:
+    def learnt(cls, label_model: Any, evidence: Evidence) -> "Sources":
         """Fit the label model (None: `LabelModel()`), if there are votes.
 
         Raises
@@ -62,6 +64,19 @@ class Sources:
         with np.errstate(divide="ignore"):
             return np.log(np.asarray(self.label_model.aggregate(evidence).probs, np.float64))
 
+    def spoken(self, evidence: Evidence) -> NDArray[np.bool_]:
+        """(n_rows,) Whether the evidence prefers some class to another.
+
+        Raises
+        ------
+        InputError
+            If it does nowhere, or rules out every class of a row.
+        """
+        if self.label_model is not None and self.confusion is None:
+            return informative(self.log_likelihood(evidence))
+        parts = log_likelihood_chunks(evidence, Channels(votes=self.confusion))
+        return informative(*(part for _, part in parts))
+
     def beliefs(self, evidence: Evidence) -> NDArray[np.float64]:
         """(n_rows, n_classes) The label model's beliefs; without votes, all candidates alike."""
         if self.label_model is None:
@@ -74,18 +89,19 @@ def averaged(evidence: Evidence) -> NDArray[np.float64]:
     return np.asarray(MajorityVote().fit_aggregate(evidence).probs, dtype=np.float64)
 
 
-def informative(likelihood: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n_rows,) Whether the evidence prefers some class to another.
+def informative(*parts: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n_rows,) Whether log-likelihoods, in one piece or several, prefer some class to another.
 
     Raises
     ------
     InputError
-        If it does nowhere.
+        If they do nowhere.
     """
-    spoken: NDArray[np.bool_] = np.ptp(np.exp(likelihood - likelihood.max(1, keepdims=True)), 1) > 0
+    told = [np.ptp(np.exp(part - part.max(axis=1, keepdims=True)), axis=1) > 0 for part in parts]
+    spoken = np.concatenate(told)
     if not spoken.any():
         raise InputError(
             "`evidence` must say something about the class of some row; it says nothing about all "
-            f"{len(likelihood)} rows. Add labels, candidate sets or votes."
+            f"{len(spoken)} rows. Add labels, candidate sets or votes."
         )
     return spoken
