@@ -169,6 +169,8 @@ def absolute_sum_of_normal(
     value, low, high : float
     """
     rng = np.random.default_rng(random_state)
+    alike = np.eye(len(gaps)) * (np.trace(covariance) / len(gaps))
+    covariance = (covariance + alike) / 2.0  # a bin has few rows: some show no spread by chance
     scale, directions = np.linalg.eigh(covariance)
     noise = rng.standard_normal((draws, len(gaps))) * np.sqrt(np.maximum(scale, 0.0))
     noise = noise @ directions.T
