@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from partlabel.evidence import Votes as Votes
     from partlabel.labels import LabelSpace as LabelSpace
     from partlabel.learn import PartialLabelClassifier as PartialLabelClassifier
+    from partlabel.learn import SoftLogisticRegression as SoftLogisticRegression
     from partlabel.report import Report as Report
     from partlabel.rules import apply_rules as apply_rules
     from partlabel.rules import batch_rule as batch_rule
@@ -58,6 +59,7 @@ _HOME = {
     "MajorityVote": "aggregate",
     "PartialLabelClassifier": "learn",
     "Report": "report",
+    "SoftLogisticRegression": "learn",
     "StratifiedDawidSkene": "aggregate",
     "Triplets": "aggregate",
     "Votes": "evidence",

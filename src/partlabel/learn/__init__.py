@@ -2,5 +2,6 @@
 
 from partlabel.learn.class_prior import class_prior, mark_propensity
 from partlabel.learn.classifier import PartialLabelClassifier
+from partlabel.learn.soft_logistic import SoftLogisticRegression
 
-__all__ = ["PartialLabelClassifier", "class_prior", "mark_propensity"]
+__all__ = ["PartialLabelClassifier", "SoftLogisticRegression", "class_prior", "mark_propensity"]

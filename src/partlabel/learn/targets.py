@@ -31,7 +31,7 @@ def read_targets(y: Any, missing: Any) -> tuple[Evidence, NDArray[np.generic]]:
     """
     if isinstance(y, Evidence | Votes | Candidates):
         evidence = as_evidence(y)
-        return evidence, _names(evidence.labels)
+        return evidence, names_of(evidence.labels)
     if isinstance(y, np.ndarray) and y.dtype == bool and y.ndim == 2 and y.shape[1] > 1:
         raise InputError(
             f"`y` must be one label per row, or evidence; got a mask of shape {y.shape}. "
@@ -79,6 +79,7 @@ def _gaps(y: NDArray[Any], missing: Any) -> NDArray[np.bool_]:
     return gaps | (y == missing) if comparable and not is_null(missing) else gaps
 
 
-def _names(labels: LabelSpace) -> NDArray[np.generic]:
+def names_of(labels: LabelSpace) -> NDArray[np.generic]:
+    """The class names as an array; of objects where they are of mixed kinds."""
     mixed = len({type(name) for name in labels.classes}) > 1
     return np.array(labels.classes, dtype=object if mixed else None)
