@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from partlabel.labels import LabelSpace as LabelSpace
     from partlabel.learn import PartialLabelClassifier as PartialLabelClassifier
     from partlabel.learn import SoftLogisticRegression as SoftLogisticRegression
+    from partlabel.learn import TriggerDropout as TriggerDropout
     from partlabel.report import Report as Report
     from partlabel.rules import apply_rules as apply_rules
     from partlabel.rules import batch_rule as batch_rule
     from partlabel.rules import classifier as classifier
+    from partlabel.rules import find_triggers as find_triggers
+    from partlabel.rules import hide_triggers as hide_triggers
     from partlabel.rules import keywords as keywords
     from partlabel.rules import lookup as lookup
     from partlabel.rules import predictions as predictions
@@ -61,6 +64,7 @@ _HOME = {
     "Report": "report",
     "SoftLogisticRegression": "learn",
     "StratifiedDawidSkene": "aggregate",
+    "TriggerDropout": "learn",
     "Triplets": "aggregate",
     "Votes": "evidence",
     "WeightedVote": "aggregate",
@@ -69,6 +73,8 @@ _HOME = {
     "batch_rule": "rules",
     "classifier": "rules",
     "confusion_table": "aggregate",
+    "find_triggers": "rules",
+    "hide_triggers": "rules",
     "influence": "aggregate",
     "keywords": "rules",
     "log_likelihood": "channels",
