@@ -211,8 +211,11 @@ def draw(found: pl.DataFrame, page: Path) -> None:
                     marker={"color": colour, "symbol": "line-ns-open", "size": 18, "line_width": 3},
                 )  # fmt: skip
         figure.add_vline(0, line_color="#94a3b8", row=row, col=1)
-    figure.update_layout(showlegend=False, template="plotly_white", width=1100, height=760)
-    figure.write_html(page)
+    margin = {"l": 20, "r": 20, "t": 40, "b": 30}
+    figure.update_layout(
+        showlegend=False, template="plotly_white", width=1100, height=680, margin=margin
+    )
+    figure.write_html(page, config={"displayModeBar": False})
 
 
 def with_gold(sets: list[RealSet], n_gold: int, draws: int) -> None:
