@@ -3,5 +3,12 @@
 from partlabel.learn.class_prior import class_prior, mark_propensity
 from partlabel.learn.classifier import PartialLabelClassifier
 from partlabel.learn.soft_logistic import SoftLogisticRegression
+from partlabel.learn.trigger_dropout import TriggerDropout
 
-__all__ = ["PartialLabelClassifier", "SoftLogisticRegression", "class_prior", "mark_propensity"]
+__all__ = [
+    "PartialLabelClassifier",
+    "SoftLogisticRegression",
+    "TriggerDropout",
+    "class_prior",
+    "mark_propensity",
+]
