@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import betaincinv
+from scipy.special import betaincinv, expit, logit
 from scipy.stats import chi2
 
 from partlabel.errors import InputError
@@ -189,6 +189,31 @@ def absolute_sum_of_normal(
     low = min(size(pattern, 1.0 - tail) for pattern in patterns)
     high = max(size(pattern, tail) for pattern in patterns)
     return min(max(size(patterns[0], 0.5), low), high), low, high
+
+
+def on_logit_scale(value: Floats, reach: Floats, least: float) -> tuple[Floats, Floats]:
+    """Ends of intervals of shares, as far from a share near 0 or 1 as few rows make them.
+
+    The interval is even on the logit scale, so that it stays in (0, 1) and is longer on the side
+    away from the bound.
+
+    Parameters
+    ----------
+    value, reach : (...) float
+        Shares, and how far a symmetric interval would go.
+    least : float
+        Shares count as at least this, and as at most 1 less this.
+    """
+    share = np.clip(value, least, 1.0 - least)
+    far = reach / (share * (1.0 - share))
+    low, high = (np.asarray(expit(logit(share) + side)) for side in (-far, far))
+    return np.minimum(low, np.clip(value, 0.0, 1.0)), np.maximum(high, np.clip(value, 0.0, 1.0))
+
+
+def on_log_scale(value: Floats, reach: Floats) -> tuple[Floats, Floats]:
+    """Ends of intervals of positive numbers, even on the log scale: longer above."""
+    far = np.exp(reach / np.maximum(value, 1e-12))
+    return value / far, value * far
 
 
 def check_level(level: float) -> None:

@@ -70,10 +70,13 @@ class Powered:
     row_variance: Floats
     item_variance: Floats
 
+    def reach(self, level: float) -> Floats:
+        """(n_metrics,) How far an interval goes to either side, by Student's t."""
+        return np.asarray(student.ppf((1.0 + level) / 2.0, self.freedom) * self.error)
+
     def interval(self, level: float) -> tuple[Floats, Floats]:
-        """Ends of the intervals, by Student's t."""
-        reach = float(student.ppf((1.0 + level) / 2.0, self.freedom)) * self.error
-        return self.value - reach, self.value + reach
+        """Ends of the intervals."""
+        return self.value - self.reach(level), self.value + self.reach(level)
 
 
 def powered(population: Population, influences: Influences, power: float | None = None) -> Powered:
