@@ -3,7 +3,9 @@
 import partlabel.losses  # noqa: F401 - says what to install where torch is missing
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.classifier import TorchPartialLabelClassifier
+from partlabel.train.ensemble import AutoPartialLabelClassifier
 from partlabel.train.epochs import EachEpoch, Unfreezing
+from partlabel.train.forest import PartialLabelForest
 from partlabel.train.forgetting import Drift, Forgetting
 from partlabel.train.freezing import freeze, unfreeze
 from partlabel.train.hugging_face import (
@@ -16,6 +18,7 @@ from partlabel.train.l2_sp import l2_sp
 from partlabel.train.layers import LayerGroup, layer_groups, parameter_groups
 from partlabel.train.lightning import PartialLabelSteps, lightning_callback
 from partlabel.train.loop import Ending
+from partlabel.train.members import default_members
 from partlabel.train.memorising import Fit, Memorising, fit_to_evidence, memorised_share
 from partlabel.train.multilabel import TorchMultiLabelClassifier
 from partlabel.train.networks import mlp
@@ -28,6 +31,7 @@ from partlabel.train.similarity import linear_cka, probe_accuracy
 from partlabel.train.views import Consistency
 
 __all__ = [
+    "AutoPartialLabelClassifier",
     "Consistency",
     "Drift",
     "EachEpoch",
@@ -42,6 +46,7 @@ __all__ = [
     "Objective",
     "Observed",
     "ObservedRows",
+    "PartialLabelForest",
     "PartialLabelSteps",
     "RowCost",
     "RunningBeliefs",
@@ -49,6 +54,7 @@ __all__ = [
     "TorchMultiLabelClassifier",
     "TorchPartialLabelClassifier",
     "Unfreezing",
+    "default_members",
     "fit_to_evidence",
     "freeze",
     "hugging_face_callback",
