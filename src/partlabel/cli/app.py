@@ -335,6 +335,43 @@ def predict_command(
     command.predict(run, data, output=output, force=force, as_json=as_json)
 
 
+GoldFile = Annotated[
+    Path | None,
+    typer.Option("--gold", metavar="FILE", help="More labels: a table of item and label."),
+]
+Groups = Annotated[
+    str | None,
+    typer.Option("--groups", metavar="NAME", help="A column of the table: look at each value."),
+]
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run: Run,
+    gold: GoldFile = None,
+    groups: Groups = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write all numbers as a table."),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good a run's model is, and what each number rests on.
+
+    Looks at the rows that `fit` kept out of training. Gold and what is believed of the other rows
+    give the narrowest intervals; without gold, each number names its assumption.
+
+    \b
+    Examples:
+      partlabel evaluate run/
+      partlabel evaluate run/ --gold gold.parquet --groups device -o metrics.csv
+    """
+    from partlabel.cli import evaluate as command
+
+    command.evaluate(run, gold=gold, groups=groups, output=output, force=force, as_json=as_json)
+
+
 @app.command("report")
 def report_command(
     run: Run,

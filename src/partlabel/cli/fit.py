@@ -100,8 +100,11 @@ def show_run(run: runs.Run) -> None:
     if facts["unused"]:
         show.tell(f"Ignored columns, which nothing names: {', '.join(facts['unused'])}.")
     held_out = facts["held_out"]
+    found = evaluations(run)
     if held_out["n"]:
-        show.evaluations(evaluations(run), held_out["n"], held_out["of"])
+        show.evaluations(found, held_out["n"], held_out["of"])
+    elif found:
+        show.quality(found)
     else:
         show.tell(
             f"Not measured: there are {held_out['of']} gold rows. From {fitting.ENOUGH_GOLD} on, "
@@ -143,6 +146,7 @@ def _facts(
         "unused": problem.unused,
         "evidence": counts,
         "held_out": {"n": int(problem.held_out.sum()), "of": counts["gold"]},
+        "others_held_out": int(problem.others.sum()),
         "objective": fitted.objective,
         "choice": fitted.choice,
         "ended": fitted.ended,
@@ -152,7 +156,13 @@ def _facts(
 def _metrics(found: Mapping[str, Evaluation]) -> dict[str, Any]:
     return {
         what: {
-            name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
+            name: {
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "basis": one.basis.value,
+            }
             for name, one in evaluation.estimates.items()
         }
         for what, evaluation in found.items()

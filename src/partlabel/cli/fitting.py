@@ -21,8 +21,11 @@ from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 from partlabel.learn import PartialLabelClassifier
 from partlabel.rules import Rule, apply_rules, keywords, regex, threshold
+from partlabel.tables import as_series
 
 ENOUGH_GOLD = 20  # fewer are too few to halve
+ENOUGH_OTHERS = 1_000  # of fewer, a tenth would say little
+MOST_OTHERS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,8 @@ class Problem:
     evidence : Evidence
     held_out : (n_items,) bool
         Gold rows that neither train the model nor the channels, but measure both.
+    others : (n_items,) bool
+        Rows without gold that train nothing either: beliefs about them narrow what gold says.
     unused : tuple of str
         Columns that nobody named.
     """
@@ -44,6 +49,7 @@ class Problem:
     table: pl.DataFrame
     evidence: Evidence
     held_out: NDArray[np.bool_]
+    others: NDArray[np.bool_]
     unused: tuple[str, ...]
 
 
@@ -58,7 +64,8 @@ class Fitted:
         About all items; held-out ones have their gold label.
     reliability : polars.DataFrame or None
     checks : polars.DataFrame or None
-        For each way to predict (``what``) and each held-out item: its gold, and ``p_<class>``.
+        For each way to predict (``what``) and each item that trained nothing: its gold, or null,
+        and ``p_<class>``.
     objective, choice : str
         How it was trained, and why so.
     ended : str
@@ -96,6 +103,7 @@ def set_up(frame: pl.DataFrame, settings: Settings) -> Problem:
         table=features.table(frame),
         evidence=evidence,
         held_out=_held_out(evidence, settings.model.seed),
+        others=_others(evidence, settings.model.seed),
         unused=tuple(name for name in frame.columns if name not in named),
     )
 
@@ -109,21 +117,28 @@ def fit(problem: Problem, settings: Settings, step: Steps) -> Fitted:
         If nothing is known about any row, or a text column holds no word.
     """
     model = settings.model
-    away, here = np.flatnonzero(~problem.held_out), np.flatnonzero(problem.held_out)
+    away, others = np.flatnonzero(~problem.held_out), problem.others
+    counted = ~others[away]
     with step("turning columns into numbers"):
         transformer = problem.features.transformer()
-        X = _transformed(transformer, problem.table[away])
+        X = _transformed(transformer, problem.table[away[counted]])
+        if others.any():
+            X = transformer.transform(problem.table[away])
     with step("learning labels and model"):
         learner = PartialLabelClassifier(
             estimator(model.estimator, model.seed),
             objective=model.objective,  # type: ignore[arg-type]  # `settings` has checked it
             random_state=model.seed,
-        ).fit(X, problem.evidence.select(away))
-    checks = None
+        ).fit(
+            X,
+            problem.evidence.select(away),
+            sample_weight=counted.astype(np.float64) if others.any() else None,
+        )
+    checks, here = None, np.flatnonzero(problem.held_out | others)
     if len(here):
-        with step("measuring on held-out gold"):
+        with step("measuring on rows kept aside"):
             probs = learner.predict_proba(transformer.transform(problem.table[here]))
-            checks = _checks(problem.evidence.select(here), probs, learner.label_model_)
+            checks = _checks(problem.evidence.select(here), here, probs, learner.label_model_)
     return Fitted(
         model=Pipeline([("features", transformer), ("classifier", learner.estimator_)]),
         beliefs=_beliefs(learner.beliefs_, problem),
@@ -223,6 +238,17 @@ def _held_out(evidence: Evidence, seed: int) -> NDArray[np.bool_]:
     return held
 
 
+def _others(evidence: Evidence, seed: int) -> NDArray[np.bool_]:
+    """A tenth of the rows without gold, drawn at random, where there are enough of them."""
+    aside = np.zeros(len(evidence), dtype=bool)
+    known = np.zeros(len(evidence), dtype=bool) if evidence.gold is None else evidence.gold.exact
+    rest = np.flatnonzero(~known)
+    if len(rest) >= ENOUGH_OTHERS:
+        n = min(len(rest) // 10, MOST_OTHERS)
+        aside[np.random.default_rng([seed, 1]).permutation(rest)[:n]] = True
+    return aside
+
+
 def _transformed(transformer: Any, table: pl.DataFrame) -> Any:
     try:
         return transformer.fit_transform(table)
@@ -236,17 +262,23 @@ def _transformed(transformer: Any, table: pl.DataFrame) -> Any:
 
 
 def _checks(
-    held_out: Evidence, predicted: NDArray[np.float64], label_model: Aggregator | None
+    aside: Evidence,
+    rows: NDArray[np.int64],
+    predicted: NDArray[np.float64],
+    label_model: Aggregator | None,
 ) -> pl.DataFrame:
     """What the model says of items that it hasn't seen, and the label model without their gold."""
-    said = {"model": Beliefs(predicted, held_out.labels, held_out.item_ids)}
+    said = {"model": Beliefs(predicted, aside.labels)}
     if label_model is not None:
-        said["label model"] = label_model.aggregate(held_out.without("gold"))
-    assert held_out.gold is not None
-    gold = held_out.labels.decode(held_out.gold.codes()).alias("gold")
+        said["label model"] = label_model.aggregate(aside.without("gold"))
+    codes = pl.Series([None] * len(aside), dtype=pl.Int32)
+    if aside.gold is not None:
+        codes = pl.Series(aside.gold.codes()).set(pl.Series(~aside.gold.exact), None)
+    items = as_series(rows if aside.item_ids is None else aside.item_ids).alias("item")
+    gold = aside.labels.decode(codes).alias("gold")
     return pl.concat(
         beliefs.to_polars().select(
-            pl.lit(what).alias("what"), "item", gold, cs.starts_with(PROBABILITY_PREFIX)
+            pl.lit(what).alias("what"), items, gold, cs.starts_with(PROBABILITY_PREFIX)
         )
         for what, beliefs in said.items()
     )

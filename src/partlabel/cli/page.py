@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import polars as pl
-
-from partlabel.beliefs import Beliefs
+from partlabel.cli.quality import Aside
 from partlabel.cli.runs import Run, read_run
-from partlabel.evaluate import Evaluation, ReliabilityDiagram, evaluate, reliability_diagram
+from partlabel.evaluate import Evaluation, ReliabilityDiagram
 from partlabel.report import Report
 
 NAMES = {
-    "model": "the model, on gold rows that it never saw",
+    "model": "the model, on rows that it never saw",
     "label model": "the label model, without their gold",
 }
 
@@ -37,33 +35,29 @@ def write_page(folder: Path, path: Path) -> None:
 
 
 def evaluations(run: Run) -> dict[str, Evaluation]:
-    """How good the model and the label model are on held-out gold."""
-    return {what: evaluate(said, gold) for what, (said, gold) in _checked(run).items()}
+    """How good the model and the label model are on rows that trained nothing."""
+    aside = Aside.of(run)
+    return {} if aside is None else aside.evaluations()
 
 
 def _diagrams(run: Run) -> dict[str, ReliabilityDiagram]:
-    return {what: reliability_diagram(said, gold) for what, (said, gold) in _checked(run).items()}
-
-
-def _checked(run: Run) -> dict[str, tuple[Beliefs, pl.Series]]:
-    if run.checks is None:
-        return {}
-    found = {}
-    for (what,), table in run.checks.group_by("what", maintain_order=True):
-        found[str(what)] = (Beliefs.from_polars(table, run.evidence.labels), table["gold"])
-    return found
+    aside = Aside.of(run)
+    return {} if aside is None else aside.diagrams()
 
 
 def _reproduction(run: Run) -> dict[str, str]:
     facts = run.facts
     data, held_out = facts["data"], facts["held_out"]
+    others = facts.get("others_held_out", 0)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return {
         "Data": f"{data['path']}: {data['rows']:,} rows, {data['columns']} columns",
         "SHA-256 of the data": data["sha256"],
         "Versions": versions,
         "Seed": str(facts["settings"]["model"]["seed"]),
-        "Held out": f"{held_out['n']:,} of {held_out['of']:,} gold rows, drawn with the seed",
+        "Held out": f"{held_out['n']:,} of {held_out['of']:,} gold rows"
+        + (f", and {others:,} others" if others else "")
+        + ", drawn with the seed",
     }
 
 

@@ -6,7 +6,7 @@ beliefs.parquet        what is believed about each item
 reliability.parquet    what each source is worth (where there are votes)
 evidence.parquet       what was known of each item: gold, candidates, and a column for each source
 items.parquet          a few columns of each item, for the report's examples
-checks.parquet         predictions for the held-out gold items (where there are some)
+checks.parquet         predictions for the items that trained nothing (where there are some)
 report.html            all of it for people
 run.json               versions, options, data, seed and metrics; what differs between two runs
                        of one command, the time, stands under "time" alone
@@ -45,7 +45,8 @@ class Run:
     facts : dict
         The content of ``run.json``.
     checks : polars.DataFrame or None
-        For each way to predict (``what``) and each held-out item: its gold, and ``p_<class>``.
+        For each way to predict (``what``) and each item that trained nothing: its gold, or null,
+        and ``p_<class>``.
     """
 
     facts: dict[str, Any]
@@ -143,8 +144,13 @@ def read_run(folder: Path) -> Run:
         items=_part(folder, "items"),
         beliefs=Beliefs.from_polars(_part(folder, "beliefs"), labels),
         reliability=None if evidence.votes is None else _part(folder, "reliability"),
-        checks=_part(folder, "checks") if facts["held_out"]["n"] else None,
+        checks=_part(folder, "checks") if aside(facts) else None,
     )
+
+
+def aside(facts: dict[str, Any]) -> int:
+    """How many items trained nothing."""
+    return int(facts["held_out"]["n"]) + int(facts.get("others_held_out", 0))
 
 
 def _part(folder: Path, name: str) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from partlabel.evaluate import Evaluation
+from partlabel.evaluate import Basis, Estimate, Evaluation, Verdict
 
 Steps = Callable[[str], AbstractContextManager[None]]
 
@@ -50,6 +50,7 @@ KINDS = {
     "voted": "only votes of sources",
     "nothing": "nothing",
 }
+BASES = {Basis.GOLD: None, Basis.GOLD_AND_MODEL: "green", Basis.ASSUMPTION: "yellow"}
 METRICS = {"accuracy": "accuracy", "log_loss": "log loss", "ece": "calibration error"}
 
 
@@ -190,6 +191,79 @@ def evaluations(found: Mapping[str, Evaluation], n: int, of: int) -> None:
         "with 95% intervals. model: from the columns alone. label model: from the votes alone. "
         "Lower is better for log loss and calibration error."
     )
+
+
+def quality(found: Mapping[str, Evaluation]) -> None:
+    """Show every metric with its interval, what it rests on, and what gold says of that."""
+    for what, one in found.items():
+        heading(f"How good the {what} is")
+        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in ("", "value", f"{one.level:.0%} interval"):
+            grid.add_column(name, justify="right" if name else "left", no_wrap=True)
+        grid.add_column("rests on", no_wrap=True)
+        for name, number in one.estimates.items():
+            grid.add_row(
+                name.replace("_", " "),
+                f"{number.value:.3f}",
+                f"{number.low:.3f} to {number.high:.3f}",
+                basis(number),
+                style=BASES[number.basis],
+            )
+        _out().print(grid)
+        tell(_grounds(one))
+        if one.of_group:
+            _by_group(one)
+
+
+def basis(number: Estimate) -> Text:
+    """Say what a number rests on, and for an assumption whether gold bears it out."""
+    said = str(number.basis)
+    if number.verdict is not None:
+        said += f" ({number.verdict.name.lower()})"
+    return Text(said)
+
+
+def _grounds(one: Evaluation) -> str:
+    """What must hold for the numbers to be right."""
+    first = next(iter(one.estimates.values()))
+    if first.basis is Basis.ASSUMPTION:
+        assumed = dict.fromkeys(number.assumption for number in one.estimates.values())
+        verdict = first.verdict.value if first.verdict is not None else ""
+        return f"Right only if {'; and if '.join(assumed)}. {verdict}"
+    said = f"Right if the {one.n_gold:,} gold rows are a random sample of all rows."
+    if one.audit is not None:
+        corrected = " What they get wrong is taken back out."
+        contradicted = one.audit.verdict is Verdict.CONTRADICTED
+        verb = "contradicts" if contradicted else "doesn't contradict"
+        said += f" Gold {verb} the beliefs.{corrected if contradicted else ''}"
+    return said
+
+
+def _by_group(one: Evaluation) -> None:
+    """Show accuracy of each group, the worst first."""
+    heading("Accuracy by group")
+    worst = one.by_group().filter(pl.col("metric") == "accuracy").sort("value")
+    table(
+        {
+            "group": [str(name) for name in worst["group"]],
+            "accuracy": [f"{v:.3f}" for v in worst["value"]],
+            "interval": [f"{a:.3f} to {b:.3f}" for a, b in worst.select("low", "high").rows()],
+            "gold": [f"{n:,}" for n in worst["n"]],
+        }
+    )
+
+
+def table(columns: Mapping[str, list[str]], most: int = SHOWN) -> None:
+    """Show a plain table, the first column to the left and the others to the right."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, name in enumerate(columns):
+        grid.add_column(name, justify="right" if place else "left", overflow="fold")
+    rows = list(zip(*columns.values(), strict=True))
+    for row in rows[:most]:
+        grid.add_row(*map(Text, row))
+    _out().print(grid)
+    if len(rows) > most:
+        tell(f"The first {most} of {len(rows):,}; --json has them all.")
 
 
 def verdicts(found: pl.DataFrame) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlabel.beliefs import Beliefs
-from partlabel.evaluate import Evaluation, ReliabilityDiagram
+from partlabel.evaluate import Basis, Evaluation, ReliabilityDiagram, Verdict
 from partlabel.evidence import Evidence
 from partlabel.report import figures
 from partlabel.report.section import Section
@@ -29,6 +29,12 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "macro_f1": ("Macro F1", "mean of the classes' F1"),
     "log_loss": ("Log loss", "nats; lower is better"),
     "brier": ("Brier score", "0 to 2; lower is better"),
+    "macro_precision": ("Macro precision", "mean of the classes' precisions"),
+    "auc": ("ROC AUC", "mean over the classes, each against the others"),
+    "average_precision": ("Average precision", "mean over the classes, each against the others"),
+    "covering_rate": ("Covering rate", "share of items whose likeliest class is a candidate"),
+    "approximated_accuracy": ("Approximated accuracy", "by the model's odds within a set"),
+    "corrected_accuracy": ("Corrected accuracy", "the covering rate, less what chance gives"),
     "ece": ("Calibration error", "how far confidence is from accuracy; lower is better"),
 }
 PLOTTED_METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -56,7 +62,7 @@ def beliefs(held: Beliefs | None, observed: Evidence) -> Section:
 
 
 def quality(evaluations: Mapping[str, Evaluation]) -> Section:
-    """How good predictions are on gold, each number with its interval."""
+    """How good predictions are: each number with its interval, and what it rests on."""
     title = "How good the predictions are"
     if not evaluations:
         missing = "Nothing was evaluated: with gold labels for some items, `evaluate` does it."
@@ -71,7 +77,8 @@ def quality(evaluations: Mapping[str, Evaluation]) -> Section:
         "names": list(evaluations),
         "level": next(iter(evaluations.values())).level,
         "rows": rows,
-        "details": [_detail(name, evaluation) for name, evaluation in evaluations.items()],
+        "grounds": _grounds(evaluations),
+        "details": [_detail(name, one) for name, one in evaluations.items() if one.n_gold],
     }
     charts = {"quality": figures.quality(evaluations, plotted)} if plotted else {}
     return Section("quality", title, data, charts)
@@ -84,6 +91,25 @@ def calibration(diagrams: Mapping[str, ReliabilityDiagram]) -> Section | None:
     tables = [(name, d.level, d.to_polars().to_dicts()) for name, d in diagrams.items()]
     chart = {"calibration": figures.calibration(diagrams)}
     return Section("calibration", "Whether confidence can be believed", {"tables": tables}, chart)
+
+
+def _grounds(evaluations: Mapping[str, Evaluation]) -> list[tuple[Basis, str]]:
+    """Each basis that a number has, and what must hold for such numbers to be right."""
+    numbers = [number for one in evaluations.values() for number in one.estimates.values()]
+    found = dict.fromkeys(number.basis for number in numbers)
+    assumed = dict.fromkeys(number.assumption for number in numbers if number.assumption)
+    verdicts = dict.fromkeys(number.verdict for number in numbers if number.verdict is not None)
+    checked = {one.audit.verdict for one in evaluations.values() if one.audit is not None}
+    said = {
+        Basis.GOLD: "Gold labels alone. Right if they are a random sample of the items that "
+        "matter.",
+        Basis.GOLD_AND_MODEL: "Gold labels, and beliefs about the other items, from which what "
+        "gold finds wrong is taken back out. Right if gold is a random sample of these items."
+        + (" Gold contradicts the beliefs here." if Verdict.CONTRADICTED in checked else ""),
+        Basis.ASSUMPTION: f"Right only if {'; and if '.join(assumed)}. "
+        + " ".join(verdict.value for verdict in verdicts),
+    }
+    return [(basis, said[basis]) for basis in found]
 
 
 def _likeliest(held: Beliefs) -> NDArray[np.int64]:
@@ -136,16 +162,34 @@ def _detail(name: str, evaluation: Evaluation) -> dict[str, Any]:
     confusion, classes = evaluation.confusion, evaluation.labels.classes
     shares = confusion / np.maximum(confusion.sum(axis=1), 1)[:, None]
     small = len(classes) <= CONFUSION_CLASSES
+    of_class = {
+        (row["class"], row["metric"]): row for row in evaluation.by_class().iter_rows(named=True)
+    }
     return {
         "name": name,
         "evaluation": evaluation,
         "commonest": commonest_class(evaluation),
-        "per_class": evaluation.per_class()[
-            _commonest(evaluation.confusion.sum(axis=1))
-        ].to_dicts(),
+        "per_class": [
+            _of_class(row, of_class)
+            for row in evaluation.per_class()[_commonest(confusion.sum(axis=1))].to_dicts()
+        ],
+        "basis": Basis.GOLD_AND_MODEL if of_class else Basis.GOLD,
         "classes": classes,
         "confusion": [
             (classes[k], list(zip(confusion[k].tolist(), shares[k].tolist(), strict=True)))
             for k in range(len(classes) if small else 0)
         ],
     }
+
+
+def _of_class(row: dict[str, Any], better: Mapping[tuple[str, str], Any]) -> dict[str, Any]:
+    """A class's precision and recall by gold, or by gold and beliefs where these are there."""
+    for metric in ("precision", "recall"):
+        found = better.get((str(row["class"]), metric))
+        if found is not None:
+            row |= {
+                metric: found["value"],
+                f"{metric}_low": found["low"],
+                f"{metric}_high": found["high"],
+            }
+    return row

@@ -7,12 +7,13 @@ import polars as pl
 
 from partlabel.aggregate import Verdict
 from partlabel.beliefs import Beliefs
-from partlabel.evaluate import Evaluation
+from partlabel.evaluate import Basis, Evaluation
 from partlabel.evidence import Evidence
 from partlabel.labels import Name
 from partlabel.report.wording import count, decimal, interval, listed, of, plural
 
 SURE = 0.9
+ACCURACIES = ("accuracy", "corrected_accuracy")
 FEW_GOLD = 100  # below it the interval of an accuracy near 0.9 is wider than 0.12
 
 
@@ -117,12 +118,17 @@ def commonest_class(evaluation: Evaluation) -> tuple[Name, float]:
 
 
 def _accuracy(name: str, evaluation: Evaluation) -> list[Sentence]:
-    if "accuracy" not in evaluation.estimates:
+    metric = next((m for m in ACCURACIES if m in evaluation.estimates), None)
+    if metric is None:
         return []
-    estimate = evaluation["accuracy"]
+    estimate = evaluation[metric]
     shown = interval(estimate.value, estimate.low, estimate.high)
-    items = plural(estimate.n, f"{estimate.basis} item")
-    text = f"Accuracy of “{name}” is {shown}, measured on {items}."
+    if estimate.basis is Basis.ASSUMPTION:
+        verdict = "" if estimate.verdict is None else estimate.verdict.name.lower()
+        text = f"Accuracy of “{name}” would be {shown} if {estimate.assumption}: {verdict}."
+        return [Sentence(text, "warning")]
+    text = f"Accuracy of “{name}” is {shown}, measured on {plural(estimate.n, 'gold item')}"
+    text += "." if estimate.basis is Basis.GOLD else ", and what is believed of the others."
     commonest, blind = commonest_class(evaluation)
     if estimate.low <= blind:
         more = f"That isn't surely better than always saying {commonest} ({decimal(blind)})."
