@@ -48,14 +48,6 @@ def test_hiding_replaces_every_character_of_a_trigger_and_no_other(texts: list[s
         assert hidden[row] == "".join(c for n, c in enumerate(text) if n not in covered)
 
 
-def test_hides_a_share_of_the_triggers_and_the_same_ones_again() -> None:
-    frame = {"text": ["free money"] * 2000}
-    hidden = hide_triggers(RULES, frame, mask="", share=0.3, random_state=0)
-    again = hide_triggers(RULES, frame, mask="", share=0.3, random_state=0)
-    assert 500 < (hidden["text"] == " money").sum() < 700
-    assert hidden.equals(again)
-
-
 def test_leaves_nulls_and_other_columns_as_they_are() -> None:
     frame = pl.DataFrame({"text": [None, "free"], "links": [1, 5]})
     hidden = hide_triggers([*RULES, threshold("spam", "links", above=3)], frame)
@@ -73,11 +65,6 @@ def test_an_empty_match_is_no_trigger() -> None:
     assert find_triggers([regex("spam", "z*", "text")], {"text": ["a", "zz"]}).rows() == [
         (1, "text ~ z*", "text", 0, 2, "zz")
     ]
-
-
-def test_refuses_a_share_that_is_no_probability() -> None:
-    with pytest.raises(InputError, match=r"`share` must lie in \[0, 1\]; got 1\.5"):
-        hide_triggers(RULES, {"text": ["free"]}, share=1.5)
 
 
 def test_refuses_a_column_that_is_not_there() -> None:

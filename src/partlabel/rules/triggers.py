@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from partlabel.errors import InputError
 from partlabel.rules.patterns import searched_column
 from partlabel.rules.rule import Condition, Rule
 from partlabel.tables import as_frame, column
@@ -60,18 +58,11 @@ def find_triggers(rules: Sequence[Rule], frame: Any) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=SPANS), *found])
 
 
-def hide_triggers(
-    rules: Sequence[Rule],
-    frame: Any,
-    *,
-    mask: str = " ",
-    share: float = 1.0,
-    random_state: Any = None,
-) -> pl.DataFrame:
+def hide_triggers(rules: Sequence[Rule], frame: Any, *, mask: str = " ") -> pl.DataFrame:
     """Give the table with the triggers of rules hidden in its texts.
 
-    What a model still sees then is what it can learn besides the rules. With a `share` below 1, a
-    new draw for each pass over the data, it is trigger dropout.
+    What a model still sees then is what there is to learn besides the rules. To hide them in some
+    rows while a model trains, see `partlabel.learn.TriggerDropout`.
 
     Parameters
     ----------
@@ -79,10 +70,6 @@ def hide_triggers(
         As in `find_triggers`.
     mask : str, default " "
         What stands in the place of a trigger; the mask token of a language model, say.
-    share : float in [0, 1], default 1.0
-        The chance of each trigger to be hidden.
-    random_state : int, numpy Generator or None
-        Draws the triggers to hide.
 
     Returns
     -------
@@ -91,7 +78,7 @@ def hide_triggers(
     Raises
     ------
     InputError
-        If `share` lies outside [0, 1], or a column isn't there.
+        If a column that a rule searches isn't there.
 
     Examples
     --------
@@ -100,13 +87,8 @@ def hide_triggers(
     >>> hide_triggers(rules, {"text": ["Free money", "nice"]}, mask="_")["text"].to_list()
     ['_ money', 'nice']
     """
-    if not 0.0 <= share <= 1.0:
-        raise InputError(f"`share` must lie in [0, 1]; got {share}. It is a probability.")
     table = as_frame(frame, "frame")
-    spans = find_triggers(rules, table)
-    if share < 1.0:
-        spans = spans.filter(np.random.default_rng(random_state).random(len(spans)) < share)
-    return without_spans(table, spans, mask)
+    return without_spans(table, find_triggers(rules, table), mask)
 
 
 def without_spans(table: pl.DataFrame, spans: pl.DataFrame, mask: str = " ") -> pl.DataFrame:
