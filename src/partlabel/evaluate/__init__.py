@@ -5,13 +5,17 @@ from partlabel.evaluate.calibrator import Calibrator
 from partlabel.evaluate.comparison import Comparison, compare
 from partlabel.evaluate.conformal import ConformalSets
 from partlabel.evaluate.contradiction import Audit, audit
+from partlabel.evaluate.copying_verdict import RuleCopying
 from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.evaluation import Evaluation, evaluate
 from partlabel.evaluate.expected import expected_metrics, joint_beliefs
 from partlabel.evaluate.gold_plan import GoldPlan, plan_gold
 from partlabel.evaluate.isotonic import IsotonicCalibration
+from partlabel.evaluate.missingness import Missingness, missingness
 from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metrics
+from partlabel.evaluate.propensity import InverseWeights
 from partlabel.evaluate.reliability import ReliabilityDiagram, reliability_diagram
+from partlabel.evaluate.rule_copying import RuleCopyingAudit, audit_rule_copying
 from partlabel.evaluate.set_generation import SetGeneration, set_generation
 from partlabel.evaluate.temperature import TemperatureScaling, TemperatureStatus
 from partlabel.evaluate.vector_scaling import VectorScaling
@@ -26,8 +30,12 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "GoldPlan",
+    "InverseWeights",
     "IsotonicCalibration",
+    "Missingness",
     "ReliabilityDiagram",
+    "RuleCopying",
+    "RuleCopyingAudit",
     "SetGeneration",
     "TemperatureScaling",
     "TemperatureStatus",
@@ -36,11 +44,13 @@ __all__ = [
     "Verdict",
     "audit",
     "audit_probability",
+    "audit_rule_copying",
     "compare",
     "covering_metrics",
     "evaluate",
     "expected_metrics",
     "joint_beliefs",
+    "missingness",
     "plan_gold",
     "positive_metrics",
     "reliability_diagram",
