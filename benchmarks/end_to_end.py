@@ -69,10 +69,10 @@ def linear(n_features: int, n_classes: int) -> nn.Module:
 
 
 def end_models(seed: int) -> dict[str, Any]:
-    torch_settings = {"learning_rate": 0.02, "max_epochs": 100, "random_state": seed}
+    torch_settings = {"learning_rate": 0.02, "max_epochs": 40, "random_state": seed}
     return {
-        "logistic regression": PartialLabelClassifier(
-            LogisticRegression(C=10.0, max_iter=1000), random_state=seed
+        "label model, then LR": PartialLabelClassifier(
+            LogisticRegression(C=10.0, max_iter=1000), objective="expected"
         ),
         "torch, fixed channel": TorchPartialLabelClassifier(linear, **torch_settings),
         "torch, end to end": TorchPartialLabelClassifier(
@@ -92,7 +92,7 @@ def rules(name: str, seeds: int) -> None:
     labels = LabelSpace.infer(pl.concat([frame["label"], *(frame[c] for c in columns)]))
     votes = {s: Votes.from_columns(part, columns, labels=labels) for s, part in parts.items()}
     truth = parts["test"]["label"].to_numpy()
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    words = TfidfVectorizer(ngram_range=(1, 2), max_features=3000, sublinear_tf=True)
     X = words.fit_transform(parts["train"]["text"].to_list())
     X_test = words.transform(parts["test"]["text"].to_list())
     covered = np.mean(votes["test"].votes_per_item > 0)

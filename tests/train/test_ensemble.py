@@ -20,8 +20,8 @@ from partlabel.train import (
     default_members,
     mlp,
 )
-from partlabel.train.ensemble import best_sharpness, explained, sharpened, stacked
 from partlabel.train.members import batch_norm_net, row_norm
+from partlabel.train.stacking import best_sharpness, explained, sharpened, stacked
 
 from .conftest import LABELS, Blobs, biased_votes, blobs
 
