@@ -135,10 +135,12 @@ def opinion(subject: Subject) -> Finding:
     return Finding("opinion", spread(subject.plain, silent), spoken.value, int(silent.sum()))
 
 
-def skills(subject: Subject) -> tuple[Measured, Measured]:
-    """Skill at the label model's decisions without triggers, and without ordinary words."""
+def skills(subject: Subject) -> tuple[Measured, Measured, Measured]:
+    """Skill at the label model's decisions: without triggers, without ordinary words, with all."""
     rows, codes = subject.scored, subject.codes[subject.scored]
-    return skill(subject.hidden[rows], codes), skill(subject.ordinary_hidden[rows], codes)
+    views = (subject.hidden, subject.ordinary_hidden, subject.plain)
+    hidden, ordinary, plain = (skill(probs[rows], codes) for probs in views)
+    return hidden, ordinary, plain
 
 
 def importance(subject: Subject) -> Finding:

@@ -11,8 +11,8 @@ symbol                 code            meaning
                                        \psi_i`
 :math:`G = 2 A - 1`    ``skill``       Gini's coefficient: 0 is chance, 1 every pair ranked rightly;
                                        over classes, the mean by their shares
-:math:`1 - G_h/G_o`    ``lost``        share of skill that hiding triggers takes, hiding as many
-                                       ordinary words doesn't
+:math:`(G_o-G_h)/G`    ``lost``        share of skill that hiding triggers takes beyond what hiding
+                                       as many ordinary words takes
 =====================  ==============  ============================================================
 
 A. W. van der Vaart, "Asymptotic Statistics", 1998, chapter 20; the influence of :math:`A`, the area
@@ -70,16 +70,11 @@ def skill(probs: Floats, codes: NDArray[np.int64]) -> Measured:
     return Measured(value, influence)
 
 
-def ratio(part: Measured, whole: Measured) -> Measured:
-    """One value by another of the same rows; `whole` isn't 0."""
-    value = part.value / whole.value
-    return Measured(value, (part.influence - value * whole.influence) / whole.value)
-
-
-def lost(part: Measured, whole: Measured) -> Measured:
-    """What is missing of the whole."""
-    kept = ratio(part, whole)
-    return Measured(1.0 - kept.value, -kept.influence)
+def lost(hidden: Measured, control: Measured, plain: Measured) -> Measured:
+    """How far `hidden` lies below `control`, as a share of `plain`, which isn't 0; same rows."""
+    value = (control.value - hidden.value) / plain.value
+    influence = control.influence - hidden.influence - value * plain.influence
+    return Measured(value, influence / plain.value)
 
 
 def spread(probs: Floats, rows: NDArray[np.bool_]) -> Measured:

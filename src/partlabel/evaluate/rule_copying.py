@@ -3,10 +3,10 @@ r"""audit_rule_copying: whether a model learnt the concept, or only copies the r
 A model that is trained on the votes of rules can reach their decisions by looking for what the
 rules look for. It then knows nothing where no rule speaks, which is where it was wanted.
 
-The score is the share of the model's skill that goes with the triggers of the rules, and doesn't go
-with as many ordinary words:
+The score is the share of the model's skill that goes with the triggers of the rules, beyond what
+goes with as many ordinary words:
 
-.. math:: \text{score} = 1 - G_\text{triggers hidden} \,/\, G_\text{ordinary words hidden},
+.. math:: \text{score} = (G_\text{ordinary words hidden} - G_\text{triggers hidden}) \,/\, G,
 
 where :math:`G` is Gini's coefficient of its predictions for the label model's decisions
 (`measured`). It is 1 for a model that only copies, and 0 for one that doesn't need the triggers.
@@ -281,16 +281,16 @@ def _audited(
     level: float,
 ) -> RuleCopyingAudit:
     retrain = retrain and subject.model.trainable
-    hidden, ordinary = skills(subject)
+    hidden, ordinary, plain = skills(subject)
     anew = learnable(subject) if retrain else None
     alone = list(left_out(subject)) if retrain else []
     n_scored = int(subject.scored.sum())
     n_classes = len(np.unique(subject.codes[subject.scored]))
-    reason = hindrance(n_scored, int(subject.decided.sum()), n_classes, ordinary)
+    reason = hindrance(n_scored, int(subject.decided.sum()), n_classes, plain)
     if reason:
         verdict, score = RuleCopying.CANT_TELL, Measured(float("nan"), np.zeros(1))
     else:
-        score = lost(hidden, ordinary)
+        score = lost(hidden, ordinary, plain)
         verdict, reason = judged(score, level)
         remembered = "" if held_out or verdict is RuleCopying.COPIES else memory(anew)
         if remembered:
