@@ -2,6 +2,7 @@
 
 from partlabel.learn.class_prior import class_prior, mark_propensity
 from partlabel.learn.classifier import PartialLabelClassifier
+from partlabel.learn.recipe import default_recipe
 from partlabel.learn.soft_logistic import SoftLogisticRegression
 from partlabel.learn.trigger_dropout import TriggerDropout
 
@@ -10,5 +11,6 @@ __all__ = [
     "SoftLogisticRegression",
     "TriggerDropout",
     "class_prior",
+    "default_recipe",
     "mark_propensity",
 ]

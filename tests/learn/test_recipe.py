@@ -1,0 +1,56 @@
+"""The default recipe chooses what candidates favour, and sees no clean label."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from partlabel import Candidates, Evidence, LabelSpace
+from partlabel.learn import default_recipe
+
+from .conftest import LABELS
+
+
+def directions(n: int, *, rows: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Classes told by the directions of rows of very uneven length, or by one small column."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, n)
+    if rows:
+        X = np.eye(3)[truth] + rng.normal(scale=0.25, size=(n, 3))
+        return X * rng.lognormal(sigma=2.0, size=(n, 1)), truth
+    X = np.column_stack([(truth - 1) * 1e-3, (truth == 1) * 1e-3]) + rng.normal(
+        scale=2e-4, size=(n, 2)
+    )
+    return np.column_stack([X, rng.normal(scale=50.0, size=(n, 4))]), truth
+
+
+@pytest.mark.parametrize(("rows", "scaler"), [(True, Normalizer), (False, StandardScaler)])
+def test_it_takes_the_scaling_that_suits(rows: bool, scaler: type) -> None:
+    X, truth = directions(200, rows=rows)
+    mask = np.random.default_rng(1).random((200, 3)) < 0.4
+    mask[np.arange(200), truth] = True
+    recipe = default_recipe().fit(X, Evidence(candidates=Candidates.from_mask(mask, LABELS)))
+    assert isinstance(recipe.best_params_["scale"], scaler)
+    assert recipe.score(X, np.array(LABELS.classes)[truth]) > 0.9
+    assert len(recipe.cv_results_["params"]) == 6
+
+
+def test_other_classifiers_choose_a_scaling_alone() -> None:
+    X, truth = directions(90, rows=True)
+    trees = ExtraTreesClassifier(10, random_state=0)
+    recipe = default_recipe(trees, n_folds=2)
+    recipe.fit(X, Evidence(candidates=Candidates.from_mask(np.eye(3, dtype=bool)[truth], LABELS)))
+    assert isinstance(recipe.best_params_["scale"], Normalizer)
+    assert recipe.n_splits_ == 2
+
+
+@pytest.mark.slow
+def test_on_lost_it_does_better_than_the_worse_scaling(shared_data: Path) -> None:
+    with np.load(shared_data / "candidates" / "lost" / "data.npz") as held:
+        X, mask, y = held["X"].astype(float), held["candidates"].astype(bool), held["y"].ravel()
+    test = np.random.default_rng(0).random(len(X)) < 0.2
+    cands = Candidates.from_mask(mask[~test], LabelSpace(range(mask.shape[1])))
+    recipe = default_recipe().fit(X[~test], Evidence(candidates=cands))
+    assert np.mean(recipe.predict(X[test]) == y[test]) > 0.72
