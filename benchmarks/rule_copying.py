@@ -10,7 +10,7 @@ another column that tells the class. An alarm about these, "copies" or "partly",
 
 Ranked rightly: the scores of the four worlds of a draw fall strictly. `--tune` prints scores in
 worlds with other words, lengths, rules and seeds, on which the verdict's thresholds were chosen,
-halfway between the medians of neighbours: weak and medium, medium and strong.
+about halfway between neighbours: weak and medium, medium and strong.
 
 `--youtube` audits models of real comments: one that sees the rules' words alone, one trained on
 the votes, one also with trigger dropout, and one trained on gold of the same rows, which copies

@@ -9,7 +9,7 @@ from partlabel.evaluate.measured import Measured
 
 COPIED, LEARNT = 0.65, 0.42
 """A score from the first on is a copy, up to the second a concept. Chosen on the worlds of
-`benchmarks/rule_copying.py --tune`, halfway between neighbours; it measures others."""
+`benchmarks/rule_copying.py --tune`, about halfway between neighbours; it measures others."""
 
 FEWEST_ROWS = 30
 LEAST_SKILL = 0.2
