@@ -15,16 +15,14 @@ from partlabel.errors import InputError
 from partlabel.evaluate import (
     Evaluation,
     ReliabilityDiagram,
-    covering_metrics,
-    evaluate,
-    expected_metrics,
+    best_evaluation,
     joint_beliefs,
     reliability_diagram,
 )
+from partlabel.evaluate.best_basis import FEWEST_GOLD
 from partlabel.evidence import Candidates
 
 MODEL, LABEL_MODEL = "model", "label model"
-FEWEST_GOLD = 30  # with fewer beside beliefs, intervals promise more than they hold
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,53 +84,45 @@ class Aside:
         """Rows whose class is known."""
         return len(self.gold) - self.gold.null_count()
 
-    @property
-    def beliefs(self) -> Beliefs | None:
-        """What votes and model say of the rows together; None without votes, or rows but gold."""
-        if LABEL_MODEL not in self.said or self.n_gold == len(self.gold):
-            return None
-        return joint_beliefs(self.said[MODEL], self.said[LABEL_MODEL])
-
     def evaluations(self, groups: pl.Series | None = None) -> dict[str, Evaluation]:
-        """Measure each way to predict by gold and beliefs, gold alone, or an assumption.
+        """Measure each way to predict by the best that is known; nothing where nothing is.
 
         Raises
         ------
         InputError
             If `groups` are given and there is too little gold to tell them apart.
         """
-        beliefs = self.beliefs
-        if beliefs is not None and self.n_gold >= FEWEST_GOLD:
-            return {
-                what: evaluate(said, self.gold, beliefs=beliefs, groups=groups)
-                for what, said in self.said.items()
-            }
-        if groups is not None:
+        votes = self.said.get(LABEL_MODEL)
+        if groups is not None and (votes is None or self.n_gold < FEWEST_GOLD):
             raise InputError(
                 f"`--groups` must come with votes and {FEWEST_GOLD} gold rows among those that "
                 f"were kept out of training; there are {self.n_gold}. Label more of them, and "
                 "pass them as --gold."
             )
-        if self.n_gold:
-            return {what: evaluate(said, self.gold) for what, said in self.said.items()}
-        if beliefs is not None:
-            return {MODEL: expected_metrics(self.said[MODEL], self.said[LABEL_MODEL])}
-        return self._by_candidates()
+        sets = self.candidates
+        if not self.n_gold and votes is None and (sets is None or sets.unknown.all()):
+            return {}
+        gold = self.gold if self.n_gold else None
+        both = None if votes is None else joint_beliefs(self.said[MODEL], votes)
+        # without gold, what votes say of themselves would measure nothing
+        measured = self.said if self.n_gold else {MODEL: self.said[MODEL]}
+        return {
+            what: best_evaluation(
+                said,
+                gold=gold,
+                beliefs=both if self.n_gold else votes,
+                candidates=sets,
+                groups=groups,
+                joint=not self.n_gold,
+            )
+            for what, said in measured.items()
+        }
 
     def diagrams(self) -> dict[str, ReliabilityDiagram]:
         """Compare confidence with accuracy on gold."""
         if not self.n_gold:
             return {}
         return {what: reliability_diagram(said, self.gold) for what, said in self.said.items()}
-
-    def _by_candidates(self) -> dict[str, Evaluation]:
-        sets, said = self.candidates, self.said[MODEL]
-        if sets is None or sets.unknown.all():
-            return {}
-        k = len(said.labels)
-        nothing = np.zeros((k, k), dtype=np.int64)
-        found = covering_metrics(said, sets)
-        return {MODEL: Evaluation(found, nothing, said.labels, 0, len(said), 0, 0.95)}
 
 
 def read_gold(path: Path, run: Run) -> pl.DataFrame:

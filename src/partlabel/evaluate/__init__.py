@@ -1,6 +1,7 @@
 """How good predictions are on gold, with intervals, and whether they mean what they say."""
 
 from partlabel.evaluate.audit_sample import audit_probability
+from partlabel.evaluate.best_basis import best_evaluation
 from partlabel.evaluate.calibrator import Calibrator
 from partlabel.evaluate.comparison import Comparison, compare
 from partlabel.evaluate.conformal import ConformalSets
@@ -16,7 +17,9 @@ from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metri
 from partlabel.evaluate.propensity import InverseWeights
 from partlabel.evaluate.reliability import ReliabilityDiagram, reliability_diagram
 from partlabel.evaluate.rule_copying import RuleCopyingAudit, audit_rule_copying
+from partlabel.evaluate.search import PartialLabelSearchCV
 from partlabel.evaluate.set_generation import SetGeneration, set_generation
+from partlabel.evaluate.standings import Standings
 from partlabel.evaluate.temperature import TemperatureScaling, TemperatureStatus
 from partlabel.evaluate.vector_scaling import VectorScaling
 from partlabel.evaluate.venn_abers import VennAbers
@@ -33,10 +36,12 @@ __all__ = [
     "InverseWeights",
     "IsotonicCalibration",
     "Missingness",
+    "PartialLabelSearchCV",
     "ReliabilityDiagram",
     "RuleCopying",
     "RuleCopyingAudit",
     "SetGeneration",
+    "Standings",
     "TemperatureScaling",
     "TemperatureStatus",
     "VectorScaling",
@@ -45,6 +50,7 @@ __all__ = [
     "audit",
     "audit_probability",
     "audit_rule_copying",
+    "best_evaluation",
     "compare",
     "covering_metrics",
     "evaluate",

@@ -5,7 +5,7 @@ symbol                  code                meaning
 ======================  ==================  ================================================
 :math:`z_{ik}`          ``logs``            (n, n_classes) log probabilities
 :math:`T`               ``temperature``     above 1 flattens, below 1 sharpens
-:math:`q_{ik}`          ``_at(...)``        :math:`\mathrm{softmax}(z_i / T)_k`
+:math:`q_{ik}`          ``at_temperature(...)``        :math:`\mathrm{softmax}(z_i / T)_k`
 :math:`p(o_i \mid k)`   ``likelihood``      of what was observed; gold is one-hot
 ======================  ==================  ================================================
 
@@ -97,24 +97,26 @@ class TemperatureScaling(Calibrator):
 
     def _fit(self, observed: Observed) -> None:
         low, high = self.bounds
-        self.temperature_ = _best_temperature(observed, low, high)
+        self.temperature_ = best_temperature(observed, low, high)
         self.status_ = _status(self.temperature_, low, high)
         if self.status_ is not TemperatureStatus.FOUND:
             warnings.warn(self.status_.value, ConvergenceWarning, stacklevel=3)
 
     def _apply(self, probs: Floats) -> NDArray[np.float64]:
-        return _at(logs(probs), self.temperature_)
+        return at_temperature(logs(probs), self.temperature_)
 
 
-def _at(z: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def at_temperature(z: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """(n, n_classes) Probabilities from their logs, flattened or sharpened."""
     return np.asarray(softmax(z / temperature, axis=1))
 
 
-def _best_temperature(observed: Observed, low: float, high: float) -> float:
+def best_temperature(observed: Observed, low: float, high: float) -> float:
+    """Give the temperature of least marginal loss; one of the bounds where none within is."""
     z = logs(observed.probs)
 
     def loss(temperature: float) -> float:
-        return marginal_loss(observed, _at(z, temperature))
+        return marginal_loss(observed, at_temperature(z, temperature))
 
     grid = np.linspace(np.log(low), np.log(high), GRID)
     best = int(np.argmin([loss(float(np.exp(place))) for place in grid]))

@@ -1,0 +1,111 @@
+"""best_evaluation: measure by the best that is known, and say what the numbers rest on."""
+
+from typing import Any
+
+import numpy as np
+
+from partlabel.errors import InputError
+from partlabel.evaluate.evaluation import Evaluation, evaluate
+from partlabel.evaluate.expected import expected_metrics, joint_beliefs
+from partlabel.evaluate.partial_accuracy import covering_metrics
+from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
+from partlabel.labels import LabelSpace
+
+FEWEST_GOLD = 30
+"""With fewer gold rows beside beliefs, intervals promise more than they hold."""
+
+
+def best_evaluation(
+    predicted: Any,
+    *,
+    gold: Any = None,
+    beliefs: Any = None,
+    candidates: Any = None,
+    groups: Any = None,
+    joint: bool = True,
+    labels: LabelSpace | None = None,
+    level: float = 0.95,
+    random_state: int | np.random.Generator | None = 0,
+) -> Evaluation:
+    """Measure how good predictions are by the best basis that the data allow.
+
+    In this order: gold with what votes and predictions say of the other items ("gold+model", from
+    30 gold items on); gold alone; what is believed of all items; candidate sets (these two are
+    assumptions, which are named).
+
+    Parameters
+    ----------
+    predicted : Beliefs, or (n_items, n_classes) probabilities
+        For items that it wasn't trained on.
+    gold : Candidates, or (n_items,) class names with nulls, default None
+    beliefs : Beliefs, or (n_items, n_classes) probabilities, default None
+        From votes, without gold and without the model.
+    candidates : Candidates, default None
+    groups : (n_items,) names, default None
+        Give all metrics for each of these too, where gold and beliefs allow it.
+    joint : bool, default True
+        Add what the predictions say to the beliefs (`joint_beliefs`). False takes these as they
+        are: right where they know the predictions already.
+    labels : LabelSpace, default None
+    level : float in (0, 1), default 0.95
+    random_state : int, Generator or None, default 0
+
+    Returns
+    -------
+    Evaluation
+        From candidate sets, its metrics are those of `covering_metrics`.
+
+    Raises
+    ------
+    InputError
+        If nothing is known of any item, there is too little gold for `groups`, and as the chosen
+        function refuses.
+
+    Examples
+    --------
+    >>> labels = LabelSpace(["ham", "spam"])
+    >>> probs = np.array([[0.8, 0.2], [0.3, 0.7]])
+    >>> str(best_evaluation(probs, beliefs=probs, labels=labels)["accuracy"].basis)
+    'assumption'
+    >>> str(best_evaluation(probs, gold=["ham", None], labels=labels)["accuracy"].basis)
+    'gold'
+    """
+    if labels is None:
+        held = (predicted, gold, candidates)
+        labels = next((x.labels for x in held if hasattr(x, "labels")), None)
+    model = as_beliefs(predicted, labels)
+    n_gold = _n_gold(model, gold)
+    if beliefs is not None and FEWEST_GOLD <= n_gold < len(model):
+        return evaluate(
+            model,
+            gold,
+            beliefs=joint_beliefs(model, beliefs) if joint else beliefs,
+            groups=groups,
+            level=level,
+            random_state=random_state,
+        )
+    if groups is not None:
+        raise InputError(
+            f"`groups` must come with beliefs and {FEWEST_GOLD} gold items among others without; "
+            f"got {n_gold} gold items. Label more of them at random."
+        )
+    if n_gold:
+        return evaluate(model, gold, level=level, random_state=random_state)
+    if beliefs is not None:
+        return expected_metrics(model, beliefs, joint=joint, level=level)
+    if candidates is None:
+        raise InputError(
+            f"Something must be known of the {len(model)} items; nothing is. Give gold, beliefs "
+            "from votes, or candidates."
+        )
+    found = covering_metrics(model, candidates, level=level)
+    nothing = np.zeros((len(model.labels),) * 2, dtype=np.int64)
+    return Evaluation(found, nothing, model.labels, 0, len(model), 0, level)
+
+
+def _n_gold(model: Any, gold: Any) -> int:
+    if gold is None:
+        return 0
+    known = as_gold(gold, model.labels)
+    place = rows_beside(known, model, "gold")
+    return int(((place >= 0) & known.exact[place]).sum())
