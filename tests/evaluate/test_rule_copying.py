@@ -140,6 +140,18 @@ def test_rows_that_a_model_remembers_tell_nothing() -> None:
     assert audited(by_heart, frame, held_out=True).verdict is not RuleCopying.CANT_TELL
 
 
+def test_companions_of_triggers_are_no_concept() -> None:
+    frame, _ = texts(400, 0.5)
+    beside = pl.col("text").str.replace_all("song|love", "this $0")
+    beside = beside.str.replace_all("free money|subscribe", "$0 now")
+    frame = frame.with_columns(beside)
+    model = trained(bag(), frame.head(200))
+    found = audited(model, frame.tail(200), retrain=True, held_out=True)
+    assert found.score < 0.1  # "this" and "now" tell all that the triggers told
+    assert found.verdict is RuleCopying.CANT_TELL
+    assert "even without them the rows where rules speak are unlike" in found.reason
+
+
 def test_rules_of_unknown_triggers_tell_nothing() -> None:
     @row_rule(reads=["text"], says=["ham", "spam"])
     def guess(row: dict[str, str]) -> str:
@@ -206,6 +218,7 @@ def test_evidence_is_a_table_and_json(copying: RuleCopyingAudit) -> None:
     table = copying.to_polars()
     assert table["probe"].to_list() == [
         "score", "hiding", "fidelity", "opinion", "planting", "importance", "linear", "learnable",
+        "strangeness",
         "leaving out",
     ]  # fmt: skip
     values = dict(zip(table["probe"], table["value"], strict=True))

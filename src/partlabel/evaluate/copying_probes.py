@@ -177,16 +177,42 @@ def learnable(subject: Subject) -> Finding | None:
     remembers rows that it was trained on. None where there are too few rows of two classes.
     """
     frame, codes = subject.hidden_frame.filter(subject.scored), subject.codes[subject.scored]
-    enough = np.bincount(codes, minlength=len(subject.model.labels))[codes] >= FOLDS
-    frame, codes = frame.filter(enough), codes[enough]
+    found = _cross_fitted(subject, frame, codes)
+    if found is None:
+        return None
+    anew, rows = found
+    return Finding(
+        "learnable",
+        anew,
+        skill(subject.hidden[subject.scored][rows], codes[rows]).value,
+        int(rows.sum()),
+    )
+
+
+def strangeness(subject: Subject) -> Finding | None:
+    """Skill at telling rows where rules speak from those where all abstain, both without triggers.
+
+    Where it is high, rules speak on rows of another kind, or triggers have companions ("this" in
+    "this song") that hiding leaves: what a model knows there needn't hold where all abstain.
+    """
+    found = _cross_fitted(subject, subject.hidden_frame, subject.fired.astype(np.int64))
+    return None if found is None else Finding("strangeness", found[0], 0.0, int(found[1].sum()))
+
+
+def _cross_fitted(
+    subject: Subject, frame: pl.DataFrame, codes: NDArray[np.int64]
+) -> tuple[Measured, NDArray[np.bool_]] | None:
+    """Skill at some codes of models trained anew, and the rows of classes that are there enough."""
+    n_classes = len(subject.model.labels)
+    rows = np.bincount(codes, minlength=n_classes)[codes] >= FOLDS
+    frame, codes = frame.filter(rows), codes[rows]
     if len(np.unique(codes)) < 2:
         return None
-    probs = np.zeros((len(codes), len(subject.model.labels)))
+    probs = np.zeros((len(codes), n_classes))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=int(subject.rng.integers(2**31)))
     for train, test in folds.split(codes, codes):
         probs[test] = subject.model.trained(frame[train], codes[train]).probs(frame[test])
-    own = skill(subject.hidden[subject.scored][enough], codes)
-    return Finding("learnable", skill(probs, codes), own.value, len(codes))
+    return skill(probs, codes), rows
 
 
 def left_out(subject: Subject) -> Iterator[Alone]:

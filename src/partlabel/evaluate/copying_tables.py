@@ -20,6 +20,7 @@ MEANING = {
     "importance": "how far hiding triggers moves predictions; beside it, hiding ordinary words",
     "linear": "share of triggers in what a linear model's features contribute",
     "learnable": "skill of models trained without triggers; beside it, of this one without them",
+    "strangeness": "skill at telling rows where rules speak from others, all without triggers",
     "leaving out": "agreement where a left-out rule fires alone; beside it, by chance",
 }
 

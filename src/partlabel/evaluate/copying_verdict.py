@@ -13,6 +13,9 @@ COPIED, LEARNT = 0.65, 0.42
 
 FEWEST_ROWS = 30
 LEAST_SKILL = 0.2
+STRANGE = 0.8
+"""Rows that can be told apart so well have hardly anything in common (heuristic)."""
+
 REMEMBERED = 0.2
 """So much more skill than models trained anew, on rows that they weren't trained on, is memory."""
 
@@ -66,6 +69,17 @@ def memory(learnable: Finding | None) -> str:
         f"Without triggers the model is far better at these rows (skill {learnable.control:.2f}) "
         f"than models that weren't trained on them ({learnable.value.value:.2f}); it seems to "
         "remember them. Audit rows that it wasn't trained on, and say `held_out=True`."
+    )
+
+
+def otherness(strangeness: Finding | None) -> str:
+    """Why skill where rules speak says nothing about other rows; empty where it does."""
+    if strangeness is None or strangeness.value.value < STRANGE:
+        return ""
+    return (
+        "The model knows more than the triggers, but even without them the rows where rules speak "
+        f"are unlike those where all abstain (skill {strangeness.value.value:.2f} at telling them "
+        "apart), so that it needn't hold there; only gold from there can tell."
     )
 
 

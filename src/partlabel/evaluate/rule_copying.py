@@ -35,6 +35,7 @@ from partlabel.evaluate.copying_probes import (
     opinion,
     planting,
     skills,
+    strangeness,
 )
 from partlabel.evaluate.copying_tables import evidence_table, examples_table, rules_table
 from partlabel.evaluate.copying_verdict import (
@@ -42,6 +43,7 @@ from partlabel.evaluate.copying_verdict import (
     hindrance,
     judged,
     memory,
+    otherness,
     remedies,
 )
 from partlabel.evaluate.intervals import check_level
@@ -180,7 +182,7 @@ def audit_rule_copying(
         Whether the model was trained on none of these rows. If not said so, a model that is far
         better at them than retrained ones is held to remember them, and nothing is said.
     retrain : bool, default True
-        Whether to train the model anew, five times and once per rule, to see what there is to
+        Whether to train the model anew, ten times and once per rule, to see what there is to
         learn besides the triggers. The score doesn't need it, the advice does.
     max_rows : int, default 20_000
         A random sample of so many rows is looked at.
@@ -283,6 +285,7 @@ def _audited(
     retrain = retrain and subject.model.trainable
     hidden, ordinary, plain = skills(subject)
     anew = learnable(subject) if retrain else None
+    strange = strangeness(subject) if retrain else None
     alone = list(left_out(subject)) if retrain else []
     n_scored = int(subject.scored.sum())
     n_classes = len(np.unique(subject.codes[subject.scored]))
@@ -292,9 +295,12 @@ def _audited(
     else:
         score = lost(hidden, ordinary, plain)
         verdict, reason = judged(score, level)
-        remembered = "" if held_out or verdict is RuleCopying.COPIES else memory(anew)
-        if remembered:
-            verdict, reason = RuleCopying.CANT_TELL, remembered
+        doubts = [
+            "" if held_out or verdict is RuleCopying.COPIES else memory(anew),
+            otherness(strange) if verdict is RuleCopying.GENERALISES else "",
+        ]
+        if any(doubts):
+            verdict, reason = RuleCopying.CANT_TELL, " ".join(filter(None, doubts))
     findings = [
         Finding("hiding", hidden, ordinary.value, n_scored),
         fidelity(subject),
@@ -303,6 +309,7 @@ def _audited(
         importance(subject),
         _linear(subject, rules),
         anew,
+        strange,
         _pooled(alone),
     ]
     silent = np.flatnonzero(~subject.fired)
