@@ -11,6 +11,8 @@ from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.evaluation import Evaluation, evaluate
 from partlabel.evaluate.expected import expected_metrics, joint_beliefs
 from partlabel.evaluate.gold_plan import GoldPlan, plan_gold
+from partlabel.evaluate.group_audit import GroupAudit, group_audit
+from partlabel.evaluate.group_weights import group_samples, group_weights
 from partlabel.evaluate.isotonic import IsotonicCalibration
 from partlabel.evaluate.missingness import Missingness, missingness
 from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metrics
@@ -33,6 +35,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "GoldPlan",
+    "GroupAudit",
     "InverseWeights",
     "IsotonicCalibration",
     "Missingness",
@@ -55,6 +58,9 @@ __all__ = [
     "covering_metrics",
     "evaluate",
     "expected_metrics",
+    "group_audit",
+    "group_samples",
+    "group_weights",
     "joint_beliefs",
     "missingness",
     "plan_gold",

@@ -372,6 +372,8 @@ def rank_influences(population: Population, trust: float) -> Influences:
             total[m] += of_all
     mean /= population.stratum_sizes()[:, None]
     names = ("auc", "average_precision")
+    share = present / max(int(present.sum()), 1)
+    unknown = 0.0 if present.any() else np.nan  # with one class, nothing is ranked
     return joined(
         [
             part
@@ -379,11 +381,11 @@ def rank_influences(population: Population, trust: float) -> Influences:
             for part in (
                 Influences(
                     {name: slice(0, 1)},
-                    pilot[m, present].mean(keepdims=True),
-                    at_gold[m][:, present].mean(axis=1, keepdims=True),
-                    at_beliefs[m][:, present].mean(axis=1, keepdims=True),
-                    mean[m][:, present].mean(axis=1, keepdims=True),
-                    (total[m] / present.sum()).var(keepdims=True),
+                    np.where(present, pilot[m], 0.0)[None] @ share + unknown,
+                    at_gold[m] @ share[:, None],
+                    at_beliefs[m] @ share[:, None],
+                    mean[m] @ share[:, None],
+                    (total[m] / max(int(present.sum()), 1)).var(keepdims=True),
                 ),
                 Influences(
                     {f"class_{name}": slice(0, k)},
