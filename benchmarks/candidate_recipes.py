@@ -1,13 +1,13 @@
 """The default recipe for candidate sets, on real ones, chosen without clean labels.
 
 Ten-fold cross-validation (shuffled, seed 0), as in `partial_labels.py`. On the features and
-candidates of nine folds, `AutoPartialLabelClassifier` scales, trains, chooses and weighs; the true
+candidates of nine folds, `AutoPartialLabelClassifier` scales, trains and chooses; the true
 labels of the tenth test it, and nothing else. For each set: the mean and standard deviation over
 folds, and what it chose. With `--members`, also the test accuracy of each kept member, which no
 choice looks at.
 
-    python benchmarks/candidate_recipes.py [--sets lost MSRCv2 BirdSong] [--folds 10] [--members]
-                                           [--threads 1]
+    python benchmarks/candidate_recipes.py [--sets lost MSRCv2 BirdSong] [--folds 10] [--first 1]
+                                           [--members] [--threads 1]
 """
 
 import argparse
@@ -27,30 +27,29 @@ def shown(name: str, scores: list[float]) -> str:
     return f"{name:34s} {np.mean(scores):5.1f} ± {np.std(scores):4.1f}   ({len(scores)} folds)"
 
 
-def measure(name: str, n_folds: int, members: bool) -> None:
+def measure(name: str, first: int, n_folds: int, members: bool) -> None:
     X, seen, y = load(DATA, name)
-    splits = list(KFold(10, shuffle=True, random_state=0).split(X))[:n_folds]
+    splits = list(KFold(10, shuffle=True, random_state=0).split(X))[first - 1 : first - 1 + n_folds]
     found: list[float] = []
     alone: dict[str, list[float]] = {}
-    weights: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
     seconds = 0.0
     for train, test in splits:
         begun = time.process_time()
         auto = AutoPartialLabelClassifier().fit(X[train], seen.select(train))
         seconds += time.process_time() - begun
         found.append(100 * float(np.mean(auto.predict(X[test]) == y[test])))
-        for member, weight in auto.choice_.select("member", "weight").iter_rows():
-            weights[member] += weight / len(splits)
+        kept.update(auto.members_)
         if members:
             for member, fitted in auto.members_.items():
                 probs = np.mean([one.predict_proba(X[test]) for one in fitted], axis=0)
                 right = auto.classes_[probs.argmax(axis=1)] == y[test]
                 alone.setdefault(member, []).append(100 * float(np.mean(right)))
-        print(f"  fold {len(found)}: {found[-1]:.1f}, held out {auto.held_out_:.3f}", flush=True)
+        guess = 100 * auto.approximated_accuracy_
+        print(f"  fold {first - 1 + len(found)}: {found[-1]:.1f}, foreseen {guess:.1f}", flush=True)
     print(f"{shown(name, found)}   {seconds / len(splits):.0f} s of CPU a fit")
-    for member, weight in weights.most_common():
-        if weight > 0:
-            print(f"  mean weight {weight:.2f}  {member}")
+    for member, times in kept.most_common():
+        print(f"  kept in {times}: {member}")
     for member, scores in alone.items():
         print(f"  alone: {shown(member, scores)}")
     print(flush=True)
@@ -62,6 +61,7 @@ def main() -> None:
     parser.add_argument(
         "--folds", type=int, default=10, help="how many of the ten folds to test on"
     )
+    parser.add_argument("--first", type=int, default=1, help="the fold to begin with")
     parser.add_argument("--members", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> None:
         print("The real sets aren't there; set PARTLABEL_DATA to their folder.")
         return
     for name in args.sets:
-        measure(name, args.folds, args.members)
+        measure(name, args.first, args.folds, args.members)
 
 
 if __name__ == "__main__":

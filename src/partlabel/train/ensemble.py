@@ -16,11 +16,17 @@ from partlabel.aggregate.sources import Sources
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes, as_evidence
+from partlabel.train.judging import (
+    FLOOR,
+    approximated_accuracy,
+    best_sharpness,
+    log_explained,
+    shares,
+    sharpened,
+)
 from partlabel.train.members import default_members
-from partlabel.train.stacking import FLOOR, best_sharpness, explained, sharpened, stacked
 
 Fold: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
-Explained: TypeAlias = tuple[float, NDArray[np.float64]]
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +54,14 @@ class Trial:
         self.fitted.append(fresh.fit(X[rows], evidence.select(rows)))
         self.probs[kept] = fresh.predict_proba(X[kept])
 
-    def explained(self, rows: NDArray[np.int64], likelihood: NDArray[np.float64]) -> Explained:
-        """How likely it finds what was observed of some rows, at its best temperature."""
-        probs = self.probs[rows]
-        sharpness = best_sharpness(probs, likelihood[rows])
-        return sharpness, explained(sharpened(probs, sharpness), likelihood[rows])
+    def judged(
+        self, rows: NDArray[np.int64], likelihood: NDArray[np.float64]
+    ) -> tuple[float, float, float]:
+        """Best sharpness for the evidence of some rows; its log-likelihood; and the accuracy."""
+        sharpness = best_sharpness(self.probs[rows], likelihood[rows])
+        probs = sharpened(self.probs[rows], sharpness)
+        accuracy = approximated_accuracy(probs, likelihood[rows])
+        return sharpness, log_explained(probs, likelihood[rows]), accuracy
 
 
 class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
@@ -60,13 +69,13 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
 
     The recipe to begin with for features that are vectors, and candidate sets (or any evidence):
     linear models, batch-norm networks and a forest, in several scalings. Each is trained without
-    one fold of the rows, and judged by how likely it finds what was observed of them; no clean
-    label is needed. The best few are trained without each of the other folds too, brought to their
-    best temperature, and weighed so that the held-out evidence is likeliest. A prediction is the
-    weighted mean over all of them.
+    one fold of the rows, brought to the temperature at which it finds their evidence likeliest, and
+    judged by its approximated accuracy on them: the belief, given prediction and evidence, in the
+    predicted class. No clean label is needed. The best few are trained without each of the other
+    folds too. A prediction is the mean over all of them.
 
-    It is right where models that expect the evidence better also expect the label better. That
-    fails where wrong classes come with the right one so regularly that a model may predict either.
+    It is right where a model that is sure of one class among those possible is seldom wrong. That
+    fails where a wrong class comes with the right one so regularly that a model may pick either.
 
     Parameters
     ----------
@@ -86,12 +95,14 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : (n_classes,) class names
     choice_ : polars.DataFrame
-        One row per member: `first_fold`, the mean log-likelihood of the evidence held out first, in
-        nats; and, of those kept, `held_out`, that of all evidence, `sharpness` and `weight`.
+        One row per member, in the fold held out first: `sharpness`, mean `log_likelihood` of the
+        evidence in nats, `approximated_accuracy`; and whether it was `kept`.
     members_ : dict of name to the list of its fitted estimators, one per fold
-    held_out_ : float
-        Mean log-likelihood of the evidence under all together, in nats: to compare with others on
-        the same rows.
+    sharpness_ : dict of name to float
+        Of the kept members' predictions: above 1 where they are less sure than they might be.
+    approximated_accuracy_ : float
+        Of all together, held out: to compare with other settings on the same rows. It flatters
+        whatever is too sure of itself; report accuracy on gold.
     beliefs_ : Beliefs
         About the rows of `fit`: held-out prediction (of rows with nothing known, the prediction)
         and evidence together.
@@ -117,7 +128,8 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     classes_: NDArray[Any]
     choice_: pl.DataFrame
     members_: dict[str, list[Any]]
-    held_out_: float
+    sharpness_: dict[str, float]
+    approximated_accuracy_: float
     beliefs_: Beliefs
 
     def __init__(
@@ -159,12 +171,10 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
             )
         log_likelihood = sources.log_likelihood(evidence)
         likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-        self._choose(X[told], evidence.select(told), likelihood[told])
+        held_out = self._choose(X[told], evidence.select(told), likelihood[told])
         prior = self.predict_proba(X)
-        prior[told] = self._mixed({name: trial.probs for name, trial in self._trials.items()})
-        del self._trials
-        joint = np.maximum(prior, FLOOR) * likelihood
-        joint /= joint.sum(axis=1, keepdims=True)
+        prior[told] = held_out
+        joint = shares(np.maximum(prior, FLOOR) * likelihood)
         self.beliefs_ = Beliefs(joint, evidence.labels, evidence.item_ids)
         return self
 
@@ -191,8 +201,10 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
 
-    def _choose(self, X: NDArray[Any], evidence: Evidence, likelihood: NDArray[np.float64]) -> None:
-        """Try all members on the first fold, and the best of them on the others."""
+    def _choose(
+        self, X: NDArray[Any], evidence: Evidence, likelihood: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Try all members on the first fold, and the best on the others; what these predict."""
         chance = check_random_state(self.random_state)
         dealt = KFold(self.n_folds, shuffle=True, random_state=chance).split(X)
         first, *others = [(fold, chance.randint(np.iinfo(np.int32).max)) for fold in dealt]
@@ -200,35 +212,32 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         trials = {name: Trial(m, np.zeros(likelihood.shape)) for name, m in members.items()}
         for trial in trials.values():
             trial.train(X, evidence, *first)
-        begun = _found(trials, first[0][1], likelihood)
-        order = np.argsort(-stacked(begun.explained), kind="stable")[: self.n_kept]
-        kept = {name: trials[name] for place, name in enumerate(trials) if place in order}
-        for fold, seed in others:
-            for trial in kept.values():
-                trial.train(X, evidence, fold, seed)
-        found = _found(kept, np.arange(len(X)), likelihood)
-        weights = stacked(found.explained)
-        self._sharpness = dict(zip(kept, found.sharpness, strict=True))
-        self._weights = dict(zip(kept, weights.tolist(), strict=True))
-        self._trials = kept
-        self.members_ = {name: trial.fitted for name, trial in kept.items()}
-        self.classes_ = np.asarray(next(iter(kept.values())).fitted[0].classes_)
-        self.held_out_ = float(np.log(found.explained @ weights).mean())
-        held_out = dict(zip(kept, np.log(found.explained).mean(axis=0).tolist(), strict=True))
+        judged = np.array([trial.judged(first[0][1], likelihood) for trial in trials.values()])
+        best = np.argsort(-judged[:, 2], kind="stable")[: self.n_kept]
+        kept = {name: trials[name] for place, name in enumerate(trials) if place in best}
         self.choice_ = pl.DataFrame(
             {
                 "member": list(trials),
-                "first_fold": np.log(begun.explained).mean(axis=0),
-                "held_out": [held_out.get(name) for name in trials],
-                "sharpness": [self._sharpness.get(name) for name in trials],
-                "weight": [self._weights.get(name, 0.0) for name in trials],
+                "sharpness": judged[:, 0],
+                "log_likelihood": judged[:, 1],
+                "approximated_accuracy": judged[:, 2],
+                "kept": [name in kept for name in trials],
             }
         )
+        for fold, seed in others:
+            for trial in kept.values():
+                trial.train(X, evidence, fold, seed)
+        everything = np.arange(len(X))
+        self.sharpness_ = {m: trial.judged(everything, likelihood)[0] for m, trial in kept.items()}
+        self.members_ = {name: trial.fitted for name, trial in kept.items()}
+        self.classes_ = np.asarray(next(iter(kept.values())).fitted[0].classes_)
+        held_out = self._mixed({name: trial.probs for name, trial in kept.items()})
+        self.approximated_accuracy_ = approximated_accuracy(held_out, likelihood)
+        return held_out
 
     def _mixed(self, probs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """(n_rows, n_classes) The weighted mean of what the kept members say."""
-        parts = [w * sharpened(probs[m], self._sharpness[m]) for m, w in self._weights.items()]
-        return np.asarray(np.sum(parts, axis=0))
+        """(n_rows, n_classes) The mean of what the kept members say, at their temperatures."""
+        return np.asarray(np.mean([sharpened(probs[m], s) for m, s in self.sharpness_.items()], 0))
 
     def _read(self, X: Any, y: Any) -> tuple[NDArray[Any], Evidence]:
         X, evidence = np.asarray(X), as_evidence(y)
@@ -242,16 +251,3 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         if self.members is not None and len(self.members) == 0:
             raise InputError("`members` must name at least one estimator; it names none.")
         return X, evidence
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    sharpness: list[float]
-    explained: NDArray[np.float64]  # (n_rows, n_members)
-
-
-def _found(
-    trials: Mapping[str, Trial], rows: NDArray[np.int64], likelihood: NDArray[np.float64]
-) -> _Found:
-    pairs = [trial.explained(rows, likelihood) for trial in trials.values()]
-    return _Found([s for s, _ in pairs], np.column_stack([found for _, found in pairs]))

@@ -1,0 +1,48 @@
+r"""Judge predictions by evidence that they have not seen, without clean labels.
+
+======================  ============  ===============================
+symbol                  code          shape
+======================  ============  ===============================
+:math:`p(y | x_i)`      probs         (n_rows, n_classes), held out
+:math:`p(o_i | y)`      likelihood    (n_rows, n_classes)
+======================  ============  ===============================
+
+The marginal likelihood :math:`\sum_y p(y | x_i) \, p(o_i | y)` sets the temperature. It doesn't
+choose between models: one that shares its belief between a class and the wrong ones that come with
+it loses nothing. The approximated accuracy asks how much of the belief given the evidence,
+:math:`p(y | x_i, o_i)`, lies on the predicted class (W. Wang et al., Realistic evaluation of deep
+partial-label learning algorithms, ICLR 2025).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARPNESS = np.exp(np.linspace(-2.0, 1.5, 29))  # of predictions: 1 / temperature
+FLOOR = 1e-12  # of probabilities, so that none is ruled out
+
+
+def sharpened(probs: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
+    """(n_rows, n_classes) The same distributions at another temperature."""
+    return shares(np.maximum(probs, FLOOR) ** sharpness)
+
+
+def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_rows, n_classes) Rows that add up to one."""
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def log_explained(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
+    """Mean marginal log-likelihood of the evidence, in nats."""
+    return float(np.log(np.maximum((probs * likelihood).sum(axis=1), FLOOR)).mean())
+
+
+def best_sharpness(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
+    """Give the sharpness under which the evidence is likeliest."""
+    found = [log_explained(sharpened(probs, s), likelihood) for s in SHARPNESS]
+    return float(SHARPNESS[int(np.argmax(found))])
+
+
+def approximated_accuracy(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
+    """Mean belief, given prediction and evidence, in the class that the prediction names."""
+    beliefs = shares(np.maximum(probs, FLOOR) * likelihood)
+    return float(beliefs[np.arange(len(probs)), probs.argmax(axis=1)].mean())
