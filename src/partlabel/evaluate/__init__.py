@@ -21,6 +21,7 @@ from partlabel.evaluate.reliability import ReliabilityDiagram, reliability_diagr
 from partlabel.evaluate.rule_copying import RuleCopyingAudit, audit_rule_copying
 from partlabel.evaluate.search import PartialLabelSearchCV
 from partlabel.evaluate.set_generation import SetGeneration, set_generation
+from partlabel.evaluate.slices import Slice, Slices, error_slices
 from partlabel.evaluate.standings import Standings
 from partlabel.evaluate.temperature import TemperatureScaling, TemperatureStatus
 from partlabel.evaluate.vector_scaling import VectorScaling
@@ -44,6 +45,8 @@ __all__ = [
     "RuleCopying",
     "RuleCopyingAudit",
     "SetGeneration",
+    "Slice",
+    "Slices",
     "Standings",
     "TemperatureScaling",
     "TemperatureStatus",
@@ -56,6 +59,7 @@ __all__ = [
     "best_evaluation",
     "compare",
     "covering_metrics",
+    "error_slices",
     "evaluate",
     "expected_metrics",
     "group_audit",
