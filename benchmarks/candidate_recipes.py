@@ -39,7 +39,7 @@ def measure(name: str, first: int, n_folds: int, members: bool) -> None:
         auto = AutoPartialLabelClassifier().fit(X[train], seen.select(train))
         seconds += time.process_time() - begun
         found.append(100 * float(np.mean(auto.predict(X[test]) == y[test])))
-        kept.update(auto.members_)
+        kept.update([*auto.members_])
         if members:
             for member, fitted in auto.members_.items():
                 probs = np.mean([one.predict_proba(X[test]) for one in fitted], axis=0)

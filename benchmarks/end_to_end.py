@@ -144,9 +144,9 @@ def overhead(repeats: int = 15, n: int = 20_000, n_features: int = 100, k: int =
         shares.append((inside / (whole - inside), whole / plain - 1, plain))
     inside, whole, plain = np.median(shares, axis=0)
     print(
-        f"RunningBeliefs: an epoch of {n:,} rows, {n_features} features, 2 x 256 units, batches of "
-        f"128: {plain:.2f} s of CPU without; posterior and update add {inside:.1%}; whole epochs in "
-        f"turn differ by {whole:+.1%} (medians of {repeats})"
+        f"RunningBeliefs: an epoch of {n:,} rows, {n_features} features, 2 x 256 units, batches "
+        f"of 128: {plain:.2f} s of CPU without; posterior and update add {inside:.1%}; whole epochs "
+        f"in turn differ by {whole:+.1%} (medians of {repeats})"
     )
 
 
