@@ -15,6 +15,7 @@ from partlabel.evaluate.group_audit import GroupAudit, group_audit
 from partlabel.evaluate.group_weights import group_samples, group_weights
 from partlabel.evaluate.isotonic import IsotonicCalibration
 from partlabel.evaluate.missingness import Missingness, missingness
+from partlabel.evaluate.overfitting import Overfitting, overfitting, training_curve
 from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metrics
 from partlabel.evaluate.propensity import InverseWeights
 from partlabel.evaluate.reliability import ReliabilityDiagram, reliability_diagram
@@ -40,6 +41,7 @@ __all__ = [
     "InverseWeights",
     "IsotonicCalibration",
     "Missingness",
+    "Overfitting",
     "PartialLabelSearchCV",
     "ReliabilityDiagram",
     "RuleCopying",
@@ -67,8 +69,10 @@ __all__ = [
     "group_weights",
     "joint_beliefs",
     "missingness",
+    "overfitting",
     "plan_gold",
     "positive_metrics",
     "reliability_diagram",
     "set_generation",
+    "training_curve",
 ]
