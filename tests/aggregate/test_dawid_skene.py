@@ -459,3 +459,15 @@ def test_accuracies_of_unknown_sources_or_out_of_range_are_refused() -> None:
         DawidSkene(accuracy={"ex": 0.9}).fit(votes)
     with pytest.raises(InputError, match=r"`accuracy\['x'\]` must lie in \(0, 1\); got 1"):
         DawidSkene(accuracy={"x": 1.0}).fit(votes)
+
+
+@pytest.mark.parametrize("setting", [{"strength": "x"}, {"pool": True}, {"accuracy": "high"}])
+def test_settings_that_are_no_numbers_are_named(setting: dict) -> None:
+    votes = Votes.from_matrix([[0, 1]], BINARY)
+    with pytest.raises(TypeError, match=f"`{next(iter(setting))}` must be a number; got"):
+        DawidSkene(**setting).fit(votes)
+
+
+def test_a_fraction_of_a_subtype_is_refused() -> None:
+    with pytest.raises(InputError, match=r"`subtypes` must be a whole number; got 2\.5"):
+        DawidSkene(subtypes=2.5).fit(Votes.from_matrix([[0, 1]], BINARY))  # type: ignore[arg-type]

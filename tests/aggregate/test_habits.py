@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from partlabel.aggregate.habits import differing_favours
+from partlabel.aggregate.habits import differing_favours, speaks_selectively
 from partlabel.evidence import Votes
 from partlabel.labels import LabelSpace
 
@@ -74,3 +74,11 @@ def test_names_and_orders_change_nothing() -> None:
     shuffled = rng.permutation(3)[said[rng.permutation(300)][:, rng.permutation(12)]]
     one, two = (differing_favours(Votes.from_matrix(m, LABELS)) for m in (said, shuffled))
     assert one == pytest.approx(two)
+
+
+def test_two_rules_on_a_handful_of_rows_are_rules() -> None:
+    said = [[0, -1], [-1, 1], [0, -1], [-1, 1]]
+    assert speaks_selectively(Votes.from_matrix(said, LABELS))
+    said = [[0, -1], [-1, 1], [1, -1], [-1, 0]]
+    assert not speaks_selectively(Votes.from_matrix(said, LABELS))
+    assert not speaks_selectively(Votes.from_matrix([[0, 0], [0, 0]], LABELS))

@@ -292,3 +292,12 @@ def test_stream_refuses_what_it_cannot_read_in_parts(
         ran = partlabel("aggregate", *arguments, "--stream")
         assert ran.code == 2
         assert message in ran.err
+
+
+def test_a_column_of_texts_is_no_source(partlabel: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    rows = "\n".join(f"a text number {i},{i % 2}" for i in range(300))
+    path.write_text(f"text,rule\n{rows}\n")
+    ran = partlabel("sources", path, "--sources", "*")
+    assert ran.code == 2
+    assert "'text' holds 300 values in 300 rows, as texts or ids do" in ran.err

@@ -15,7 +15,9 @@ def speaks_selectively(votes: Votes) -> bool:
 
     So do labelling rules, which keep silent about the other classes. Crowd workers say every class,
     and their silence means that they weren't asked. A source counts if it has at least five votes,
-    too many to be all the same by chance, given how often each word is said.
+    too many to be all the same by chance, given how often each word is said. Where no source has so
+    many votes, it is asked of those with at least two whether all of them only say one word, and
+    not all the same.
 
     Examples
     --------
@@ -32,6 +34,9 @@ def speaks_selectively(votes: Votes) -> bool:
     share = said.sum(axis=0) / max(n.sum(), 1.0)
     all_the_same = (share ** n[:, None]).sum(axis=1)
     telling = (n >= ENOUGH_VOTES) & ((all_the_same < BY_CHANCE) | (share.max() == 1))
+    if not telling.any():
+        few = said[n >= 2] > 0
+        return bool((few.sum(axis=1) == 1).all() and few.any(axis=0).sum() > 1)
     one_word = (said[telling] > 0).sum(axis=1) == 1
     return 2 * int(one_word.sum()) > len(one_word)
 

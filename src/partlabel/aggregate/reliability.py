@@ -17,9 +17,6 @@ LEVEL = 0.95
 ENOUGH_GOLD = 30
 TRUSTED_ABOVE = 0.4  # "moderate" agreement beyond chance (Landis & Koch, Biometrics 1977)
 NARROW = 0.1
-# Heuristic: models that disagree by so much are likely to err together by as much again. Measured
-# to bring 95% intervals near their name: `benchmarks/label_models.py --intervals`.
-SHARED_MISTAKES = 4.0
 FEWEST_PSEUDO_VOTES = 2.0
 
 
@@ -105,7 +102,7 @@ def table_of(
     a = prior_accuracy * prior_strength + right
     b = (1.0 - prior_accuracy) * prior_strength + np.maximum(n_votes - right, 0.0)
     if spread is not None:
-        a, b = _widened(a, b, SHARED_MISTAKES * spread)
+        a, b = _widened(a, b, spread)
     low, high = credible(a, b)
     spoke = np.maximum(n_votes, 1)
     gold_votes, gold_right = tally.gold_votes, tally.gold_right

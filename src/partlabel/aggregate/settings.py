@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -112,19 +113,27 @@ def votes_of(evidence: Evidence) -> Votes:
 def check_positive(**settings: float) -> None:
     """Refuse settings that are not above zero."""
     for name, value in settings.items():
-        if not value > 0:
+        if not _number(name, value) > 0:
             raise InputError(f"`{name}` must be positive; got {value}. Use a small one for little.")
 
 
 def check_probability(**settings: float) -> None:
     """Refuse settings outside (0, 1)."""
     for name, value in settings.items():
-        if not 0.0 < value < 1.0:
+        if not 0.0 < _number(name, value) < 1.0:
             raise InputError(f"`{name}` must lie in (0, 1); got {value}.")
 
 
 def check_count(**settings: int) -> None:
-    """Refuse settings below one."""
+    """Refuse settings below one, and fractions."""
     for name, value in settings.items():
-        if value < 1:
+        if _number(name, value) < 1:
             raise InputError(f"`{name}` must be at least 1; got {value}.")
+        if value != int(value):
+            raise InputError(f"`{name}` must be a whole number; got {value}.")
+
+
+def _number(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"`{name}` must be a number; got {value!r}, a {type(value).__name__}.")
+    return value

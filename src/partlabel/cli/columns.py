@@ -10,6 +10,7 @@ from partlabel.errors import InputError
 from partlabel.labels import LabelSpace
 from partlabel.tables import as_series
 
+MOST_CLASSES = 100  # of which every other label may be another
 OR = "|"
 LIKELY_ABSTAIN = ("-1", "", "abstain", "ABSTAIN", "None", "nan")
 
@@ -107,8 +108,15 @@ def classes_of(columns: Iterable[pl.Series], also: Iterable[str] = ()) -> LabelS
     """
     found = set(also)
     for column in columns:
-        flat = column.explode() if column.dtype == pl.List else column
-        found |= set(flat.drop_nulls().unique().to_list())
+        flat = (column.explode() if column.dtype == pl.List else column).drop_nulls()
+        words = set(flat.unique().to_list())
+        if len(words) > MOST_CLASSES and 2 * len(words) > len(flat):
+            raise InputError(
+                f"A column of labels must repeat them; {column.name!r} holds {len(words)} values "
+                f"in {len(flat)} rows, as texts or ids do. Name the columns of the sources with "
+                "--sources, or all classes with --classes."
+            )
+        found |= words
     odd = sorted(found & set(LIKELY_ABSTAIN))
     if odd:
         raise InputError(
