@@ -44,7 +44,9 @@ def sources(
             table, choice = sources_report(fitted, evidence), getattr(fitted, "choice_", None)
         if dropped:
             with step("leaving out each source"):
-                found = influence(fitted, evidence)
+                # gold judges here, so it can't have taught
+                judged = MODELS[model]().fit(evidence.without("gold"))
+                found = influence(judged, evidence)
     facts = _facts(evidence, model, notes)
     if as_json:
         changes = {} if found is None else {"influence": found.to_dicts()}
