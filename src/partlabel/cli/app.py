@@ -372,6 +372,33 @@ def evaluate_command(
     command.evaluate(run, gold=gold, groups=groups, output=output, force=force, as_json=as_json)
 
 
+@app.command("audit")
+def audit_command(
+    run: Run,
+    gold: GoldFile = None,
+    groups: Groups = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the report with what is found."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what the numbers of a run hide.
+
+    Whether labelled rows are like the others, whether a group is served worse, where the model errs
+    more, and whether it learnt more than to copy its rules. What can't be looked at says what it
+    needs.
+
+    \b
+    Examples:
+      partlabel audit run/
+      partlabel audit run/ --gold gold.parquet --groups device -o audit.html
+    """
+    from partlabel.cli import audit as command
+
+    command.audit(run, gold=gold, group=groups, output=output, as_json=as_json)
+
+
 @app.command("report")
 def report_command(
     run: Run,

@@ -18,7 +18,7 @@ from partlabel.cli.formats import read_table
 from partlabel.cli.model_file import write_model
 from partlabel.cli.page import evaluations, write_page
 from partlabel.cli.settings import Settings, read_settings
-from partlabel.evaluate import Evaluation
+from partlabel.evaluate import Estimate, Evaluation
 
 PACKAGES = ("numpy", "polars", "scikit-learn", "scipy", "skops")
 N_STEPS = 6
@@ -162,11 +162,18 @@ def _metrics(found: Mapping[str, Evaluation]) -> dict[str, Any]:
                 "high": one.high,
                 "n": one.n,
                 "basis": one.basis.value,
+                **({} if one.verdict is None else _rests(one)),
             }
             for name, one in evaluation.estimates.items()
         }
         for what, evaluation in found.items()
     }
+
+
+def _rests(one: Estimate) -> dict[str, str]:
+    """What a number that isn't measured assumes."""
+    assert one.verdict is not None
+    return {"assumption": one.assumption, "verdict": one.verdict.name.lower()}
 
 
 def _shown(frame: pl.DataFrame, problem: Problem) -> pl.DataFrame:

@@ -187,7 +187,7 @@ def _evidence(frame: pl.DataFrame, settings: Settings) -> Evidence:
     if settings.rules:
         for rule in settings.rules:
             present(frame, rule.column, f"column of rule {rule.name!r}")
-        votes.append(apply_rules([_rule(rule) for rule in settings.rules], frame, labels))
+        votes.append(apply_rules([rule_of(rule) for rule in settings.rules], frame, labels))
     if votes:
         parts["votes"] = Votes.joined(votes)
     if "candidates" in single or "label" in single:
@@ -218,7 +218,8 @@ def _candidates(said: dict[str, pl.Series], labels: LabelSpace) -> Candidates:
     return Candidates.from_mask(np.logical_and.reduce(masks), labels)
 
 
-def _rule(text: RuleText) -> Rule:
+def rule_of(text: RuleText) -> Rule:
+    """Make the rule that is written down."""
     label: Any = text.label[0] if len(text.label) == 1 else text.label
     if text.keywords:
         return keywords(label, text.keywords, text.column, name=text.name)

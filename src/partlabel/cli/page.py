@@ -1,7 +1,10 @@
 """The report of a run, made from its folder alone."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from partlabel.cli.audits import Audits, Needs
 from partlabel.cli.quality import Aside
 from partlabel.cli.runs import Run, read_run
 from partlabel.evaluate import Evaluation, ReliabilityDiagram
@@ -13,8 +16,8 @@ NAMES = {
 }
 
 
-def write_page(folder: Path, path: Path) -> None:
-    """Write the page of a run."""
+def write_page(folder: Path, path: Path, audits: Audits | None = None) -> None:
+    """Write the page of a run, with what its audits found."""
     run = read_run(folder)
     facts = run.facts
     Report(
@@ -25,6 +28,7 @@ def write_page(folder: Path, path: Path) -> None:
         evaluations={NAMES[what]: found for what, found in evaluations(run).items()},
         diagrams={NAMES[what]: found for what, found in _diagrams(run).items()},
         items=run.items,
+        **_found(audits),
         ignored=[
             ("columns", len(facts["unused"]), f"nothing names them: {_some(facts['unused'])}")
         ],
@@ -32,6 +36,14 @@ def write_page(folder: Path, path: Path) -> None:
         commands=[facts["command"]],
         facts=_reproduction(run),
     ).write(path)
+
+
+def _found(audits: Audits | None) -> dict[str, Any]:
+    """What audits found; what they need is said on the command line."""
+    if audits is None:
+        return {}
+    found = {one.name: getattr(audits, one.name) for one in fields(audits)}
+    return {name: one for name, one in found.items() if not isinstance(one, Needs)}
 
 
 def evaluations(run: Run) -> dict[str, Evaluation]:

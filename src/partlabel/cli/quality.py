@@ -151,7 +151,7 @@ def read_gold(path: Path, run: Run) -> pl.DataFrame:
                 f"The gold file must hold classes of the run; got {name!r}. "
                 f"{nearest(str(name), classes)}"
             )
-    wanted = _ids(run).dtype
+    wanted = ids_of(run).dtype
     if gold["item"].dtype != wanted:
         try:
             return gold.with_columns(pl.col("item").cast(wanted))
@@ -173,31 +173,39 @@ def column_of(run: Run, name: str) -> pl.Series:
     """
     if name in run.items.columns:
         return run.items[name]
-    data = run.facts["data"]
-    path = Path(data["path"])
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != data["sha256"]:
+    table, path = table_of(run), run.facts["data"]["path"]
+    if table is None:
         raise InputError(
             f"`--groups` must name a column that the run keeps, or of the table that it was "
-            f"fitted on, which isn't at {str(path)!r} as it was; got {name!r}. "
+            f"fitted on, which isn't at {path!r} as it was; got {name!r}. "
             f"{nearest(name, run.items.columns)}"
         )
-    table = read_table(path)
     if name not in table.columns:
         raise InputError(
-            f"`--groups` must name a column of {str(path)!r}; got {name!r}. "
+            f"`--groups` must name a column of {path!r}; got {name!r}. "
             f"{nearest(name, table.columns)}"
         )
     return table[name]
 
 
-def _ids(run: Run) -> pl.Series:
+def table_of(run: Run) -> pl.DataFrame | None:
+    """Read the table that the run was fitted on; None where it isn't there as it was."""
+    data = run.facts["data"]
+    path = Path(data["path"])
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != data["sha256"]:
+        return None
+    return read_table(path)
+
+
+def ids_of(run: Run) -> pl.Series:
+    """(n_items,) What the items are called; row numbers where they have no ids."""
     ids = run.evidence.item_ids
     return pl.Series("item", np.arange(len(run.evidence)) if ids is None else ids)
 
 
 def _rows(run: Run, items: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """(n_aside,) Where the items stand in the run."""
-    place = _ids(run).to_frame().with_row_index("row")
+    place = ids_of(run).to_frame().with_row_index("row")
     return np.asarray(
         items.to_frame().join(place, on="item", how="left", maintain_order="left")["row"],
         dtype=np.int64,

@@ -14,10 +14,17 @@ from plotly.offline import get_plotlyjs
 
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
-from partlabel.evaluate import Evaluation, ReliabilityDiagram
+from partlabel.evaluate import (
+    Evaluation,
+    GroupAudit,
+    Missingness,
+    ReliabilityDiagram,
+    RuleCopyingAudit,
+    Slices,
+)
 from partlabel.evidence import Evidence
 from partlabel.files import replacing
-from partlabel.report import conflicts, observed, predicted, summary, wording
+from partlabel.report import audited, conflicts, observed, predicted, summary, wording
 from partlabel.report.section import Section
 from partlabel.report.summary import Sentence
 from partlabel.tables import as_frame
@@ -46,6 +53,10 @@ class Report:
     evaluations : mapping of name to Evaluation, default {}
         How good predictions are on gold, such as ``{"model on held-out gold": ...}``.
     diagrams : mapping of name to ReliabilityDiagram, default {}
+    missingness : Missingness, default None
+    groups : GroupAudit, default None
+    slices : Slices, default None
+    rule_copying : RuleCopyingAudit, default None
     items : table of n_items rows, default None
         The user's own table, in the order of the evidence; examples show its columns.
     ignored : sequence of (what, how many, why), default ()
@@ -80,6 +91,10 @@ class Report:
     reliability: pl.DataFrame | None = None
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     diagrams: Mapping[str, ReliabilityDiagram] = field(default_factory=dict)
+    missingness: Missingness | None = None
+    groups: GroupAudit | None = None
+    slices: Slices | None = None
+    rule_copying: RuleCopyingAudit | None = None
     items: Any = None
     ignored: Sequence[tuple[str, int, str]] = ()
     choice: str | None = None
@@ -143,6 +158,7 @@ class Report:
     def _sentences(self, contested: NDArray[np.int64]) -> list[Sentence]:
         return [
             *summary.about_quality(self.evidence, self.evaluations),
+            *audited.sentences(self.missingness, self.groups, self.slices, self.rule_copying),
             *summary.about_beliefs(self.beliefs),
             *summary.about_evidence(self.evidence),
             *summary.about_sources(self.reliability),
@@ -157,6 +173,10 @@ class Report:
             predicted.beliefs(self.beliefs, self.evidence),
             predicted.quality(self.evaluations),
             predicted.calibration(self.diagrams),
+            audited.missingness(self.missingness),
+            audited.groups(self.groups),
+            audited.slices(self.slices),
+            audited.rule_copying(self.rule_copying),
             observed.ignored(self.evidence, self.ignored),
             self._reproduce(),
         ]

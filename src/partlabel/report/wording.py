@@ -41,9 +41,11 @@ def decimal(value: float | None) -> str:
 
 
 def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Give a number with its interval: 0.83 [0.80, 0.86]."""
+    """Give a number with its interval, where there is one: 0.83 [0.80, 0.86]."""
     if value is None or not _known(value):
         return MISSING
+    if low is None or not _known(low):
+        return decimal(value)
     return f"{decimal(value)} [{decimal(low)}, {decimal(high)}]"
 
 
