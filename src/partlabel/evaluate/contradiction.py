@@ -149,11 +149,12 @@ def audit_of(population: Population, found: Influences, alpha: float = 0.05) -> 
     design = Design.of(population)
     gap = tested.of_gold - tested.of_beliefs
     difference = population.weight @ gap
-    error = np.sqrt(design.variance(gap))
+    kept = design.kept(gap)
+    error = np.sqrt((kept**2).sum(axis=0))
     exact = np.where(np.abs(difference) > 1e-12, np.inf, 0.0) * np.sign(difference)
     exact = np.nan_to_num(exact, nan=0.0, posinf=np.inf, neginf=-np.inf)
     z = np.divide(difference, error, out=exact, where=error > 1e-12)
-    p = holm(2.0 * student.sf(np.abs(z), design.freedom))
+    p = holm(2.0 * student.sf(np.abs(z), design.freedom(kept)))
     least = float(np.nanmin(p))
     return Audit(
         verdict_of(least, alpha), tested.columns, difference, z, p, alpha, population.labels

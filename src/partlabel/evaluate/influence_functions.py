@@ -351,16 +351,13 @@ def rank_influences(population: Population, trust: float) -> Influences:
     for j in np.flatnonzero(present).tolist():
         score = population.probs[:, j]
         order = np.argsort(score)
-        # among few rows at the top a single gold row would decide: bins keep purity smooth
-        masses = [
-            pilot_mass(population, gold[:, j], j, trust, bins)
-            for bins in (None, score_bins(score, order, n_gold))
-        ]
-        present[j] = all(mass.sum() < n for mass in masses)
+        mass = pilot_mass(population, gold[:, j], j, trust, order)
+        present[j] = mass.sum() < n
         if not present[j]:
             continue
+        ranks = Ranks.of(score, mass, order)
         for m, metric in enumerate((auc, average_precision)):
-            pilot[m, j], constant, slope = metric(Ranks.of(score, masses[m], order))
+            pilot[m, j], constant, slope = metric(ranks)
             rows = population.rows
             at_gold[m, :, j] = constant[rows] + gold[:, j] * slope[rows]
             if population.beliefs is None:
@@ -401,13 +398,14 @@ def rank_influences(population: Population, trust: float) -> Influences:
 
 
 def pilot_mass(
-    population: Population, gold: Floats, j: int, trust: float, bins: NDArray[np.intp] | None
+    population: Population, gold: Floats, j: int, trust: float, order: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """(n_items,) The first guess of how much of class `j` each item holds.
 
-    Beliefs, with what they get wrong on gold put on the gold rows, or spread over the items in the
-    same bin of scores. Where that takes away more than half of the class, the mean of gold and
-    beliefs instead, which is never negative.
+    Beliefs, with what they get wrong on gold spread over the items with about the same score: only
+    how the class depends on the score matters here, and a single gold row at the top would else
+    decide. Where that takes away more than half of the class, the mean of gold and beliefs instead,
+    which is never negative.
 
     Parameters
     ----------
@@ -416,19 +414,21 @@ def pilot_mass(
         1 where the gold class is `j`.
     j : int
     trust : float in [0, 1]
-    bins : (n_items,) intp or None
+    order : (n_items,) intp
+        The items by their score.
     """
-    n, rows = len(population), population.rows
+    n, rows, n_gold = len(population), population.rows, population.n_gold
     believed = np.zeros(n) if population.beliefs is None else population.beliefs[:, j]
-    if population.n_gold == 0:
+    if n_gold == 0:
         return np.asarray(believed, dtype=np.float64)
+    bins = max(1, min(RANK_BINS, n_gold // ECE_ROWS_PER_BIN))
+    in_bin = np.empty(n, dtype=np.intp)
+    in_bin[order] = np.arange(n) * bins // n
+    size = np.bincount(in_bin, minlength=bins)
 
     def spread(values: Floats) -> Floats:
-        total = n * population.weight * values
-        if bins is None:
-            return np.asarray(np.bincount(rows, total, n), dtype=np.float64)
-        size = np.bincount(bins)
-        return np.asarray((np.bincount(bins[rows], total, len(size)) / np.maximum(size, 1))[bins])
+        total = n * np.bincount(in_bin[rows], population.weight * values, bins)
+        return np.asarray((total / np.maximum(size, 1))[in_bin])
 
     mass = trust * believed + spread(gold - trust * believed[rows])
     counted = float(population.weight @ gold) * n
@@ -436,20 +436,6 @@ def pilot_mass(
     if not between / 2 <= mass.sum() <= n - (n - between) / 2:
         mass = (believed + spread(gold)) / 2
     return np.asarray(mass)
-
-
-def score_bins(score: Floats, order: NDArray[np.intp], n_gold: int) -> NDArray[np.intp]:
-    """(n_items,) Bins of items with about the same score.
-
-    Each holds as much of the class and of the others together, by the model, so that they are fine
-    where the class is.
-    """
-    bins = max(1, min(RANK_BINS, n_gold // ECE_ROWS_PER_BIN))
-    ranked = np.clip(score[order].astype(np.float64), 1e-6, 1.0 - 1e-6)
-    passed = np.cumsum(ranked / ranked.sum() + (1.0 - ranked) / (1.0 - ranked).sum()) / 2.0
-    which = np.empty(len(score), dtype=np.intp)
-    which[order] = np.minimum((passed * bins).astype(np.intp), bins - 1)
-    return which
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

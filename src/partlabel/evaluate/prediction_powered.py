@@ -55,7 +55,7 @@ class Powered:
     error : (n_metrics,) float
         Standard errors.
     freedom : float
-        Degrees of freedom of the errors.
+        Degrees of freedom of the errors: those of the middle metric.
     covariance : (n_metrics, n_metrics) float
     row_variance : (n_metrics,) float
         What one gold row leaves open; the error falls with the root of the gold rows.
@@ -112,7 +112,7 @@ def powered(population: Population, influences: Influences, power: float | None 
     return Powered(
         value=influences.pilot + population.weight @ relied,
         error=np.sqrt(np.diagonal(covariance)),
-        freedom=design.freedom,
+        freedom=design.freedom(kept),
         covariance=covariance,
         row_variance=row_variance / max(1.0 - population.n_gold / len(population), 1e-9),
         item_variance=item_variance,
@@ -153,10 +153,20 @@ class Design:
         """As many rows of equal weight say as much."""
         return float(1.0 / (self.weight @ self.weight))
 
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom that are left for the variance."""
-        return max(1.0, self.n_effective - self.n_strata)
+    def freedom(self, kept: Floats) -> float:
+        """Give the degrees of freedom of a variance that is the sum of those of the strata.
+
+        They hardly differ between metrics; the median is taken.
+
+        F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+        Biometrics Bulletin 1946.
+        """
+        sums = group_totals(self.stratum, self.n_strata, np.stack([self.weight, self.weight**2], 1))
+        size = np.maximum(sums[:, 0] ** 2 / np.maximum(sums[:, 1], 1e-300) - 1.0, 1.0)
+        part = group_totals(self.stratum, self.n_strata, kept**2)
+        total, spread = part.sum(axis=0), (part**2 / size[:, None]).sum(axis=0)
+        most = np.full_like(total, max(1.0, self.n_effective - 1.0))
+        return float(np.median(np.divide(total**2, spread, out=most, where=spread > 0)))
 
     def kept(self, values: Floats) -> Floats:
         """(n_gold, ...) What each row adds to the error of a weighted mean."""
