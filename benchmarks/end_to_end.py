@@ -145,7 +145,7 @@ def overhead(repeats: int = 15, n: int = 20_000, n_features: int = 100, k: int =
     inside, whole, plain = np.median(shares, axis=0)
     print(
         f"RunningBeliefs: an epoch of {n:,} rows, {n_features} features, 2 x 256 units, batches "
-        f"of 128: {plain:.2f} s of CPU without; posterior and update add {inside:.1%}; whole epochs "
+        f"of 128: {plain:.2f} s of CPU without; posterior and update add {inside:.1%}; epochs "
         f"in turn differ by {whole:+.1%} (medians of {repeats})"
     )
 
