@@ -150,7 +150,9 @@ def audit_of(population: Population, found: Influences, alpha: float = 0.05) -> 
     gap = tested.of_gold - tested.of_beliefs
     difference = population.weight @ gap
     kept = design.kept(gap)
-    error = np.sqrt((kept**2).sum(axis=0))
+    # if beliefs are right, labels vary about them by as much as they say
+    doubt = design.spread @ tested.doubt
+    error = np.sqrt(np.maximum((kept**2).sum(axis=0), doubt))
     exact = np.where(np.abs(difference) > 1e-12, np.inf, 0.0) * np.sign(difference)
     exact = np.nan_to_num(exact, nan=0.0, posinf=np.inf, neginf=-np.inf)
     z = np.divide(difference, error, out=exact, where=error > 1e-12)

@@ -72,6 +72,9 @@ class Influences:
         The first guess of each metric, around which it is linearised.
     of_gold, of_beliefs : (n_gold, n_metrics) float
         Influence of the rows with gold: by their gold class, and by what was believed.
+    doubt : (n_gold, n_metrics) float
+        Variance of a gold row's influence if its class came from what was believed of it; 0 where
+        that isn't known.
     mean_of_beliefs : (n_strata, n_metrics) float
         Mean influence of all items of a stratum, by what is believed.
     variance_of_beliefs : (n_metrics,) float
@@ -82,6 +85,7 @@ class Influences:
     pilot: Floats
     of_gold: Floats
     of_beliefs: Floats
+    doubt: Floats
     mean_of_beliefs: Floats
     variance_of_beliefs: Floats
 
@@ -94,6 +98,7 @@ class Influences:
             pilot=one.pilot - two.pilot,
             of_gold=one.of_gold - two.of_gold,
             of_beliefs=one.of_beliefs - two.of_beliefs,
+            doubt=np.zeros_like(one.doubt),
             mean_of_beliefs=one.mean_of_beliefs - two.mean_of_beliefs,
             variance_of_beliefs=np.full_like(one.variance_of_beliefs, np.nan),
         )
@@ -108,6 +113,7 @@ class Influences:
             pilot=self.pilot[at],
             of_gold=self.of_gold[:, at],
             of_beliefs=self.of_beliefs[:, at],
+            doubt=self.doubt[:, at],
             mean_of_beliefs=self.mean_of_beliefs[:, at],
             variance_of_beliefs=self.variance_of_beliefs[at],
         )
@@ -204,6 +210,7 @@ def rate_influences(population: Population, trust: float, n_binned: int) -> Infl
         pilot=values,
         of_gold=(at_gold - guess) @ slopes.T,
         of_beliefs=(at_beliefs - none) @ slopes.T,
+        doubt=moments.doubt(population.probs[population.rows], believed, slopes),
         mean_of_beliefs=(mean - none) @ slopes.T,
         variance_of_beliefs=np.einsum("md,de,me->m", slopes, variance, slopes),
     )
@@ -251,6 +258,17 @@ class Moments:
         in_bin = np.searchsorted(self.edges, confidence, side="right")
         moments[row, 3 * k + 2 + in_bin] = hit - confidence
         return moments
+
+    def doubt(self, probs: Floats, believed: Floats, slopes: Floats) -> Floats:
+        """(n, n_metrics) Variance of the influence of rows whose class comes from beliefs."""
+        first, second = np.zeros((2, len(probs), len(slopes)))
+        for k, weight in enumerate(believed.T):
+            sure = np.zeros_like(believed)
+            sure[:, k] = 1.0
+            influence = self.at(probs, sure) @ slopes.T
+            first += weight[:, None] * influence
+            second += weight[:, None] * influence**2
+        return np.maximum(second - first**2, 0.0)
 
     def over_all(self, population: Population) -> tuple[Floats, Floats, Floats]:
         """Means in each stratum by beliefs, mean over all items, and covariance of the moments.
@@ -345,6 +363,7 @@ def rank_influences(population: Population, trust: float) -> Influences:
     k, n, n_gold = len(population.labels), len(population), population.n_gold
     gold, believed = labels_of_gold(population)
     pilot, at_gold, at_beliefs = np.full((2, k), np.nan), *np.zeros((2, 2, n_gold, k))
+    slopes = np.zeros((2, n_gold, k))
     mean, variance = np.zeros((2, population.n_strata, k)), np.zeros((2, k))
     total = np.zeros((2, n))
     present = classes_there(population)
@@ -359,6 +378,7 @@ def rank_influences(population: Population, trust: float) -> Influences:
         for m, metric in enumerate((auc, average_precision)):
             pilot[m, j], constant, slope = metric(ranks)
             rows = population.rows
+            slopes[m, :, j] = slope[rows]
             at_gold[m, :, j] = constant[rows] + gold[:, j] * slope[rows]
             if population.beliefs is None:
                 continue
@@ -368,8 +388,13 @@ def rank_influences(population: Population, trust: float) -> Influences:
             variance[m, j] = of_all.var()
             total[m] += of_all
     mean /= population.stratum_sizes()[:, None]
-    names = ("auc", "average_precision")
     share = present / max(int(present.sum()), 1)
+    # classes exclude each other, so that for their mean it is the slope of the class that varies
+    parts = slopes * share
+    of_mean = np.einsum("ik,mik->mi", believed, parts**2)
+    of_mean -= np.einsum("ik,mik->mi", believed, parts) ** 2
+    doubt = slopes**2 * believed * (1.0 - believed)
+    names = ("auc", "average_precision")
     unknown = 0.0 if present.any() else np.nan  # with one class, nothing is ranked
     return joined(
         [
@@ -381,6 +406,7 @@ def rank_influences(population: Population, trust: float) -> Influences:
                     np.where(present, pilot[m], 0.0)[None] @ share + unknown,
                     at_gold[m] @ share[:, None],
                     at_beliefs[m] @ share[:, None],
+                    np.maximum(of_mean[m], 0.0)[:, None],
                     mean[m] @ share[:, None],
                     (total[m] / max(int(present.sum()), 1)).var(keepdims=True),
                 ),
@@ -389,6 +415,7 @@ def rank_influences(population: Population, trust: float) -> Influences:
                     pilot[m],
                     at_gold[m],
                     at_beliefs[m],
+                    doubt[m],
                     mean[m],
                     variance[m],
                 ),

@@ -104,7 +104,7 @@ def powered(population: Population, influences: Influences, power: float | None 
             both[gaps], alone[gaps] = both[gaps].sum(), alone[gaps].sum()
             harmful = both > alone
             relied = np.where(harmful, influences.of_gold, relied)
-    kept = design.kept(relied)
+    kept = design.kept(relied) * design.widening(influences, relied)
     gold = influences.of_gold - population.weight @ influences.of_gold
     item_variance = population.weight @ gold**2
     covariance = kept.T @ kept + (population.weight[:, None] * gold).T @ gold / len(population)
@@ -175,6 +175,22 @@ class Design:
     def variance(self, values: Floats) -> Floats:
         """(...) Variance of the weighted mean of values (n_gold, ...)."""
         return np.asarray((self.kept(values) ** 2).sum(axis=0))
+
+    def widening(self, influences: Influences, relied: Floats) -> Floats:
+        """(n_metrics,) How much to widen errors where beliefs leave more doubt than gold shows.
+
+        Beliefs that are sure are seldom wrong, so that few gold rows may show no mistake, or too
+        few: were beliefs right, labels would vary about them by as much as they say. The variance
+        goes halfway there (heuristic: measured to cover best), never beyond that of gold alone.
+        """
+        seen, alone = self.variance(relied), self.variance(influences.of_gold)
+        doubt = self.spread @ influences.doubt
+        gaps = influences.columns.get("gap", slice(0, 0))
+        for one in (seen, alone, doubt):
+            one[gaps] = one[gaps].sum()
+        least = np.minimum(doubt, alone)
+        more = np.divide(least, seen, out=np.ones_like(seen), where=seen > 0)
+        return np.asarray(np.sqrt((1.0 + np.maximum(more, 1.0)) / 2.0))
 
     def centred(self, values: Floats) -> Floats:
         """(n_gold, ...) Values less the mean of their stratum."""
