@@ -31,7 +31,7 @@ MODELS = [
     DawidSkene(tying="one"),
     DawidSkene(inference="vb"),
     DawidSkene(inference="loo"),
-    DawidSkene(pool=True),
+    DawidSkene(pool=1.0),
     DawidSkene(subtypes=2, tol=1e-11, max_iter=5000),
     DawidSkene(abstention="observed"),
     MACE(),

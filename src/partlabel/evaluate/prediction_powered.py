@@ -222,7 +222,10 @@ def best_power(design: Design, influences: Influences) -> Floats:
         both, own, count = (x.sum(axis=1, keepdims=True) - x for x in (both, own, count))
     own_share = count / (count + COMMON_ROWS) if design.n_strata > 1 else 1.0
     together = _slope(both.sum(axis=0), own.sum(axis=0))
-    power = own_share * _slope(both, own) + (1.0 - own_share) * together
+    alone = _slope(both, own)
+    if design.n_strata > 1:  # where beliefs of a stratum are all but alike, its slope is chance
+        alone = np.clip(alone, 0.0, np.maximum(together, 1.0))
+    power = own_share * alone + (1.0 - own_share) * together
     return np.asarray(power[design.stratum, place % n_folds])
 
 
