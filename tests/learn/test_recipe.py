@@ -1,13 +1,11 @@
 """The default recipe chooses what candidates favour, and sees no clean label."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from partlabel import Candidates, Evidence, LabelSpace
+from partlabel import Candidates, Evidence
 from partlabel.learn import default_recipe
 
 from .conftest import LABELS
@@ -44,13 +42,3 @@ def test_other_classifiers_choose_a_scaling_alone() -> None:
     recipe.fit(X, Evidence(candidates=Candidates.from_mask(np.eye(3, dtype=bool)[truth], LABELS)))
     assert isinstance(recipe.best_params_["scale"], Normalizer)
     assert recipe.n_splits_ == 2
-
-
-@pytest.mark.slow
-def test_on_lost_it_does_better_than_the_worse_scaling(shared_data: Path) -> None:
-    with np.load(shared_data / "candidates" / "lost" / "data.npz") as held:
-        X, mask, y = held["X"].astype(float), held["candidates"].astype(bool), held["y"].ravel()
-    test = np.random.default_rng(0).random(len(X)) < 0.2
-    cands = Candidates.from_mask(mask[~test], LabelSpace(range(mask.shape[1])))
-    recipe = default_recipe().fit(X[~test], Evidence(candidates=cands))
-    assert np.mean(recipe.predict(X[test]) == y[test]) > 0.72
