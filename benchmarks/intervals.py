@@ -31,10 +31,10 @@ from sklearn.linear_model import LogisticRegression
 
 from partlabel import Candidates, DawidSkene, LabelModel, LabelSpace, Votes
 from partlabel.evaluate import audit_probability, evaluate, joint_beliefs
-from partlabel.evaluate.influence_functions import influences
-from partlabel.evaluate.population import Population
-from partlabel.evaluate.powered_metrics import metrics_of
-from partlabel.evaluate.prediction_powered import powered
+from partlabel.evaluate.powered.influence_functions import influences
+from partlabel.evaluate.powered.population import Population
+from partlabel.evaluate.powered.powered_metrics import metrics_of
+from partlabel.evaluate.powered.prediction_powered import powered
 
 LABELS = LabelSpace(["a", "b", "c"])
 PREVALENCE = np.array([0.5, 0.3, 0.2])

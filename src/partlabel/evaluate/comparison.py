@@ -9,13 +9,13 @@ import polars as pl
 from scipy.stats import t as student
 
 from partlabel.errors import InputError
-from partlabel.evaluate.contradiction import holm
 from partlabel.evaluate.estimate import Basis, Estimate, table_of
-from partlabel.evaluate.influence_functions import HEADLINE, influences
 from partlabel.evaluate.intervals import check_level
-from partlabel.evaluate.population import Population
-from partlabel.evaluate.powered_metrics import refuse_too_little_gold
-from partlabel.evaluate.prediction_powered import Powered, powered
+from partlabel.evaluate.powered.contradiction import holm
+from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
+from partlabel.evaluate.powered.population import Population
+from partlabel.evaluate.powered.powered_metrics import refuse_too_little_gold
+from partlabel.evaluate.powered.prediction_powered import Powered, powered
 from partlabel.labels import LabelSpace
 
 

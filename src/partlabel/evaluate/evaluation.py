@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from partlabel.errors import InputError
 from partlabel.evaluate import metrics
-from partlabel.evaluate.contradiction import Audit, audit_of
 from partlabel.evaluate.estimate import Estimate, table_of
-from partlabel.evaluate.influence_functions import influences
 from partlabel.evaluate.intervals import (
     absolute_sum_interval,
     bootstrap,
@@ -22,14 +20,16 @@ from partlabel.evaluate.intervals import (
     percentile_interval,
 )
 from partlabel.evaluate.metrics import Codes, Floats, Metric
-from partlabel.evaluate.population import Population, codes_and_names
-from partlabel.evaluate.powered_metrics import (
+from partlabel.evaluate.powered.contradiction import Audit, audit_of
+from partlabel.evaluate.powered.influence_functions import influences
+from partlabel.evaluate.powered.population import Population, codes_and_names
+from partlabel.evaluate.powered.powered_metrics import (
     Metrics,
     metrics_of,
     powered_metrics,
     refuse_too_little_gold,
 )
-from partlabel.evaluate.prediction_powered import powered
+from partlabel.evaluate.powered.prediction_powered import powered
 from partlabel.evaluate.scored import Scored
 from partlabel.labels import LabelSpace
 

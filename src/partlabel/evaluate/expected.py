@@ -31,13 +31,13 @@ from scipy.special import ndtri
 
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
-from partlabel.evaluate.contradiction import Audit, audit_of
 from partlabel.evaluate.estimate import Basis, Estimate
 from partlabel.evaluate.evaluation import Evaluation
-from partlabel.evaluate.influence_functions import HEADLINE, influences
 from partlabel.evaluate.intervals import check_level
 from partlabel.evaluate.metrics import Floats, confidence_bins
-from partlabel.evaluate.population import Population
+from partlabel.evaluate.powered.contradiction import Audit, audit_of
+from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
+from partlabel.evaluate.powered.population import Population
 from partlabel.labels import LabelSpace
 
 ASSUMED = "beliefs are right, and the model errs apart from the votes"

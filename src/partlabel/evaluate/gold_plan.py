@@ -17,11 +17,11 @@ import polars as pl
 from scipy.stats import t as student
 
 from partlabel.errors import InputError
-from partlabel.evaluate.influence_functions import HEADLINE, influences
 from partlabel.evaluate.intervals import check_level
-from partlabel.evaluate.population import Population
-from partlabel.evaluate.powered_metrics import refuse_too_little_gold
-from partlabel.evaluate.prediction_powered import powered
+from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
+from partlabel.evaluate.powered.population import Population
+from partlabel.evaluate.powered.powered_metrics import refuse_too_little_gold
+from partlabel.evaluate.powered.prediction_powered import powered
 from partlabel.labels import LabelSpace
 
 

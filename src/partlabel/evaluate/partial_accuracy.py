@@ -31,7 +31,7 @@ from partlabel.errors import InputError
 from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.intervals import check_level
 from partlabel.evaluate.metrics import Floats
-from partlabel.evaluate.ranking import Ranks, auc
+from partlabel.evaluate.powered.ranking import Ranks, auc
 from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
 from partlabel.labels import LabelSpace
 

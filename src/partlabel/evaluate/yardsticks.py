@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partlabel.beliefs import Beliefs
+from partlabel.evaluate.calibration.observed import Observed
+from partlabel.evaluate.calibration.scaling import logs
+from partlabel.evaluate.calibration.temperature import at_temperature, best_temperature
 from partlabel.evaluate.estimate import Basis
-from partlabel.evaluate.influence_functions import HEADLINE, influences, joined
 from partlabel.evaluate.metrics import FLOOR, Floats
-from partlabel.evaluate.observed import Observed
-from partlabel.evaluate.population import Population
-from partlabel.evaluate.powered_metrics import POSITIVE
-from partlabel.evaluate.prediction_powered import powered
-from partlabel.evaluate.scaling import logs
+from partlabel.evaluate.powered.influence_functions import HEADLINE, influences, joined
+from partlabel.evaluate.powered.population import Population
+from partlabel.evaluate.powered.powered_metrics import POSITIVE
+from partlabel.evaluate.powered.prediction_powered import powered
 from partlabel.evaluate.standings import Standings
-from partlabel.evaluate.temperature import at_temperature, best_temperature
 from partlabel.evidence import Candidates
 from partlabel.labels import LabelSpace
 

@@ -1,0 +1,1 @@
+"""What a single number hides: missing labels, groups, slices, copied rules, wrong labels fitted."""

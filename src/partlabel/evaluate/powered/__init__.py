@@ -1,0 +1,1 @@
+"""Estimates from gold sharpened by beliefs: influence functions, and intervals that stay valid."""
