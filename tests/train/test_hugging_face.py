@@ -35,7 +35,7 @@ from partlabel.train import (
 
 from .conftest import LABELS
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="needs Hugging Face's Trainer")
 
 
 def model() -> Any:

@@ -23,7 +23,7 @@ from partlabel.train import (
 from .conftest import LABELS, Blobs, blobs
 from .test_hugging_face import StopAfter
 
-lightning = pytest.importorskip("lightning")
+lightning = pytest.importorskip("lightning", reason="needs Lightning's trainer")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::lightning.fabric.utilities.warnings.PossibleUserWarning"),

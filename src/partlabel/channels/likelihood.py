@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from partlabel.channels.confusion import Confusion
 from partlabel.compiled import in_blocks, read_only
@@ -114,6 +115,24 @@ def log_likelihood_chunks(
     for start in range(0, len(evidence), size):
         rows = slice(start, min(start + size, len(evidence)))
         yield rows, _rows(evidence, channels, table, which, rows)
+
+
+def approximated_accuracy(probs: NDArray[np.float64], log_likelihood: NDArray[np.float64]) -> float:
+    """Mean belief, given predictions and evidence, in the class that each prediction names.
+
+    Parameters
+    ----------
+    probs : (n_rows, n_classes) float
+        Of a model. A probability of 0 is taken as 1e-12, so that the evidence can speak against it.
+    log_likelihood : (n_rows, n_classes) float
+        Of evidence that the model has not seen, in nats.
+
+    References
+    ----------
+    W. Wang et al., Realistic evaluation of deep partial-label learning algorithms, ICLR 2025.
+    """
+    beliefs = softmax(np.log(probs.clip(1e-12)) + log_likelihood, axis=1)
+    return float(beliefs[np.arange(len(probs)), probs.argmax(axis=1)].mean())
 
 
 def _rows(

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from partlabel.aggregate import Aggregator, Outcome, reliability_table
 from partlabel.aggregate.sources import Sources, informative
 from partlabel.beliefs import Beliefs
+from partlabel.channels.likelihood import approximated_accuracy
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes, as_evidence
 from partlabel.learn.choose import Way, choose, ways
@@ -269,9 +270,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         check_consistent_length(probs, evidence)
         likelihood = self._sources.log_likelihood(evidence)
         spoken = informative(likelihood)
-        beliefs, _ = posterior(smoothed(probs[spoken]), likelihood[spoken])
-        predicted = probs[spoken].argmax(axis=1)
-        return float(beliefs[np.arange(len(beliefs)), predicted].mean())
+        return approximated_accuracy(probs[spoken], likelihood[spoken])
 
     def __sklearn_tags__(self) -> Any:
         tags, inner = super().__sklearn_tags__(), get_tags(self._learner())

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from partlabel.aggregate import Aggregator, reliability_table
 from partlabel.aggregate.sources import Sources
 from partlabel.beliefs import Beliefs
+from partlabel.channels.likelihood import approximated_accuracy
 from partlabel.errors import InputError
 from partlabel.evidence import KINDS, Candidates, Evidence, Votes, as_evidence
 from partlabel.labels import LabelSpace
@@ -332,8 +333,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         spoken = np.ptp(softmax(likelihood, axis=1), axis=1) > 0
         if not spoken.any():
             raise InputError(f"`y` must say something of a row; it doesn't of {len(spoken)} rows.")
-        beliefs = softmax(np.log(probs[spoken].clip(1e-12)) + likelihood[spoken], axis=1)
-        return float(beliefs[np.arange(len(beliefs)), probs[spoken].argmax(axis=1)].mean())
+        return approximated_accuracy(probs[spoken], likelihood[spoken])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

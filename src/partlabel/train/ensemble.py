@@ -18,7 +18,7 @@ from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes, as_evidence
 from partlabel.train.judging import (
     FLOOR,
-    approximated_accuracy,
+    agreement,
     best_sharpness,
     log_explained,
     shares,
@@ -60,7 +60,7 @@ class Trial:
         """Best sharpness for the evidence of some rows; its log-likelihood; and the accuracy."""
         sharpness = best_sharpness(self.probs[rows], likelihood[rows])
         probs = sharpened(self.probs[rows], sharpness)
-        accuracy = approximated_accuracy(probs, likelihood[rows])
+        accuracy = agreement(probs, likelihood[rows])
         return sharpness, log_explained(probs, likelihood[rows]), accuracy
 
 
@@ -232,7 +232,7 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         self.members_ = {name: trial.fitted for name, trial in kept.items()}
         self.classes_ = np.asarray(next(iter(kept.values())).fitted[0].classes_)
         held_out = self._mixed({name: trial.probs for name, trial in kept.items()})
-        self.approximated_accuracy_ = approximated_accuracy(held_out, likelihood)
+        self.approximated_accuracy_ = agreement(held_out, likelihood)
         return held_out
 
     def _mixed(self, probs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -17,6 +17,8 @@ partial-label learning algorithms, ICLR 2025).
 import numpy as np
 from numpy.typing import NDArray
 
+from partlabel.channels.likelihood import approximated_accuracy
+
 SHARPNESS = np.exp(np.linspace(-2.0, 1.5, 29))  # of predictions: 1 / temperature
 FLOOR = 1e-12  # of probabilities, so that none is ruled out
 
@@ -42,7 +44,7 @@ def best_sharpness(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) 
     return float(SHARPNESS[int(np.argmax(found))])
 
 
-def approximated_accuracy(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
-    """Mean belief, given prediction and evidence, in the class that the prediction names."""
-    beliefs = shares(np.maximum(probs, FLOOR) * likelihood)
-    return float(beliefs[np.arange(len(probs)), probs.argmax(axis=1)].mean())
+def agreement(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> float:
+    """The approximated accuracy of predictions, by likelihoods rather than their logarithms."""
+    with np.errstate(divide="ignore"):
+        return approximated_accuracy(probs, np.log(likelihood))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from partlabel.evaluate import group_samples, group_weights
 from partlabel.labels import LabelSpace
@@ -45,8 +46,7 @@ def test_a_rare_cell_is_capped() -> None:
 
 
 def test_fairlearn_takes_the_samples() -> None:
-    fairlearn = pytest.importorskip("fairlearn.metrics", exc_type=ImportError)
-    metrics = pytest.importorskip("sklearn.metrics")
+    fairlearn = pytest.importorskip("fairlearn.metrics", reason="needs it", exc_type=ImportError)
     group, y = world(400)
     gold = np.where(np.arange(400) < 200, np.array(LABELS.classes)[y], None)
     probs = np.full((400, 2), [0.6, 0.4])

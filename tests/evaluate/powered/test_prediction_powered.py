@@ -54,7 +54,9 @@ def test_means_are_those_of_the_textbook(power: float) -> None:
 @pytest.mark.parametrize("power", [0.0, 0.7])
 def test_means_agree_with_ppi_python(power: float) -> None:
     """Its beliefs of unlabelled rows leave gold rows out, which scales the power."""
-    ppi = pytest.importorskip("ppi_py", exc_type=ImportError)
+    ppi = pytest.importorskip(
+        "ppi_py", reason="needs ppi-python as an oracle", exc_type=ImportError
+    )
     _, beliefs, codes = world()
     rows = rows_drawn(400)
     rest = np.setdiff1d(np.arange(N), rows)
@@ -190,7 +192,7 @@ def test_right_beliefs_are_seldom_called_contradicted() -> None:
 
 
 def test_holm_agrees_with_statsmodels() -> None:
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="needs its oracle")
     p = np.random.default_rng(0).random(12) ** 3
     assert holm(p) == pytest.approx(multitest.multipletests(p, method="holm")[1])
 
