@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.testing import assert_close
 
 from partlabel.errors import InputError
 from partlabel.losses import (
@@ -17,6 +18,7 @@ from partlabel.losses import (
     marginal_nll,
     posterior,
 )
+from partlabel.losses.marginal import CACHED
 
 INF = torch.inf
 numbers = st.floats(-30, 30)
@@ -91,6 +93,23 @@ def test_gradient_by_one_likelihood_for_all_rows_is_added_up() -> None:
     logits, likelihood = random(20, 4), random(4, seed=1).requires_grad_()
     log_marginal(logits, likelihood).sum().backward()
     torch.testing.assert_close(likelihood.grad, posterior(logits, likelihood).sum(0).detach())
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_a_batch_too_large_for_the_cache_is_the_sum_of_its_parts(learnt: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits = (9 * torch.randn(5, 7, 16_000, generator=draw)).requires_grad_()
+    seen = torch.randn(7, 16_000, generator=draw).requires_grad_(learnt)
+    assert logits[0].numel() < CACHED < logits.numel() < 3 * CACHED
+    inputs = (logits, seen) if learnt else (logits,)
+    whole = marginal_nll(logits, seen)
+    assert_close(whole, torch.stack([marginal_nll(part, seen) for part in logits]))
+    plain = -torch.logsumexp(torch.log_softmax(logits, -1) + seen, -1)
+    assert_close(whole, plain, rtol=1e-5, atol=1e-5)
+    given = torch.autograd.grad(whole.sum(), inputs)
+    assert_close(given, torch.autograd.grad(plain.sum(), inputs), rtol=1e-4, atol=1e-6)
+    by_vmap = torch.func.vmap(marginal_nll, in_dims=(0, None))(logits, seen)
+    assert_close(by_vmap, whole)
 
 
 def test_hessian_is_that_of_the_plain_formula() -> None:

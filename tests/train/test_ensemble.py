@@ -19,7 +19,7 @@ from partlabel.train import (
     mlp,
 )
 from partlabel.train.judging import (
-    approximated_accuracy,
+    agreement,
     best_sharpness,
     log_explained,
     sharpened,
@@ -55,14 +55,14 @@ def test_judgements_are_the_sums_over_the_classes() -> None:
         log += np.log(sum(both)) / 4
         right += both[int(np.argmax(p))] / sum(both) / 4
     assert log_explained(probs, likelihood) == pytest.approx(log)
-    assert approximated_accuracy(probs, likelihood) == pytest.approx(right)
+    assert agreement(probs, likelihood) == pytest.approx(right)
 
 
 def test_with_exact_labels_the_accuracy_is_the_accuracy() -> None:
     probs = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
     truth = np.arange(50) % 3
     plain = (probs.argmax(axis=1) == truth).mean()
-    assert approximated_accuracy(probs, np.eye(3)[truth]) == pytest.approx(plain)
+    assert agreement(probs, np.eye(3)[truth]) == pytest.approx(plain)
 
 
 def test_predictions_that_were_blunted_are_sharpened_back() -> None:
