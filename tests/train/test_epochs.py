@@ -1,5 +1,7 @@
 """Unfreezing, and the scenario: what keeps the old task while a new one is learnt."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from partlabel.train import (
     EachEpoch,
     Ending,
     Forgetting,
+    Memorising,
     TorchPartialLabelClassifier,
     Unfreezing,
     l2_sp,
@@ -119,3 +122,38 @@ def test_the_estimator_unfreezes_watches_and_stops(narrowed: Blobs) -> None:
     assert torch.equal(trained["1.weight"], start["1.weight"])
     assert not torch.equal(trained["4.weight"], start["4.weight"])
     assert len(fitted.watches_) == 2
+
+
+def test_the_watches_of_a_resumed_estimator_go_on_counting(narrowed: Blobs, tmp_path: Path) -> None:
+    X = torch.as_tensor(narrowed.X, dtype=torch.float32)
+
+    def fitted(epochs: int, **settings: object) -> list[EachEpoch]:
+        told = (X, torch.zeros(len(X), 3))
+
+        def each_epoch(network: nn.Module) -> list[EachEpoch]:
+            groups = layer_groups(network)
+            watch = Forgetting(network, groups, X, score=lambda net: float(net(X).var()))
+            return [Unfreezing(groups, [0] * len(groups)), Memorising(network, told, told), watch]
+
+        return (
+            TorchPartialLabelClassifier(
+                mlp(2, 3, hidden=(8,)),
+                each_epoch=each_epoch,
+                early_stopping=None,
+                max_epochs=epochs,
+                **settings,  # type: ignore[arg-type]
+            )
+            .fit(narrowed.X, narrowed.candidates)
+            .watches_
+        )
+
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    whole = fitted(4)
+    torch.set_rng_state(state)
+    fitted(2, checkpoint=tmp_path / "state.pt")
+    torch.set_rng_state(state)
+    resumed = fitted(4, checkpoint=tmp_path / "state.pt", resume=True)
+    for one, two in zip(whole[1:], resumed[1:], strict=True):
+        assert one.history == two.history  # type: ignore[attr-defined]
+        assert len(two.history) == 4  # type: ignore[attr-defined]

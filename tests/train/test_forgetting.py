@@ -1,5 +1,7 @@
 """Forgetting: nothing moved is no drift; what moved is seen where it moved."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -113,3 +115,17 @@ def test_refusals() -> None:
         Forgetting(
             net, layer_groups(net)[:1], torch.zeros(2, 3), codes=torch.zeros(2, dtype=torch.int64)
         )
+
+
+def test_a_twin_made_later_measures_from_the_same_start(tmp_path: Path) -> None:
+    net, x = small(), torch.randn(9, 3)
+    watch = Forgetting(net, layer_groups(net), x, codes=torch.tensor([0, 1, 2] * 3))
+    with torch.no_grad():
+        net[3].weight.add_(torch.tensor([[1.0], [0.0]]))
+    watch.end(0)
+    torch.save(watch.state_dict(), tmp_path / "state.pt")
+    twin = Forgetting(net, layer_groups(net), x, codes=torch.tensor([0, 1, 2] * 3))
+    assert twin.measure().distance["3"] == 0.0
+    twin.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert twin.measure() == watch.measure() == twin.history[0]
+    assert twin.start == watch.start

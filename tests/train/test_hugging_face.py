@@ -21,6 +21,8 @@ from partlabel import (
 )
 from partlabel.losses import evidence_tensors
 from partlabel.train import (
+    Forgetting,
+    Memorising,
     RowCost,
     RunningBeliefs,
     Unfreezing,
@@ -68,12 +70,16 @@ def trainer(net: Any, rows: list[Any], folder: Path, loss: Any, **settings: Any)
     arguments = transformers.TrainingArguments(
         output_dir=str(folder),
         report_to=[],
-        save_strategy="no",
         use_cpu=True,
         disable_tqdm=True,
         logging_strategy="epoch",
         dataloader_pin_memory=False,
-        **{"num_train_epochs": 2, "per_device_train_batch_size": 4, **settings},
+        **{
+            "num_train_epochs": 2,
+            "per_device_train_batch_size": 4,
+            "save_strategy": "no",
+            **settings,
+        },
     )
     return transformers.Trainer(
         model=net,
@@ -212,6 +218,87 @@ def test_callbacks_unfreeze_pull_back_and_stop(tmp_path: Path) -> None:
     assert callback.reasons == ["enough"]
     moved = {name for name, p in net.named_parameters() if not p.equal(start[name])}
     assert moved == {*groups[2].parameters, *groups[4].parameters}
+
+
+class BreakOff(transformers.TrainerCallback):
+    """Fails before a step, as a machine may."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self.step:
+            raise ConnectionAbortedError
+
+
+class Run:
+    """Twelve texts of four a batch, three steps an epoch, with beliefs, bars and both watches."""
+
+    def __init__(self, folder: Path, *more: Any, **settings: Any) -> None:
+        inputs, evidence = texts()
+        known = evidence_tensors(evidence).log_likelihood
+        start = Beliefs(torch.softmax(known.double(), 1).numpy(), LABELS)
+        self.kept = RunningBeliefs(start, momentum=0.5)
+        how: dict[str, Any] = {"threshold": (0.5, 0.3), "ramp": 2}
+        cost = RowCost("pseudo", log_likelihood=known, beliefs=self.kept, **how)
+        net = model()
+        self.forgetting = Forgetting(net, layer_groups(net), inputs)
+        rows = ({"input_ids": inputs["input_ids"]}, known)
+        self.memorising = Memorising(net, rows, rows, patience=99)
+        self.watches = (cost, self.forgetting, self.memorising)
+        self.trainer = trainer(
+            net,
+            hugging_face_rows(inputs, np.arange(12)),
+            folder,
+            hugging_face_loss(cost),
+            callbacks=[hugging_face_callback(*self.watches), *more],
+            **{"num_train_epochs": 4, "learning_rate": 0.02, **settings},
+        )
+
+
+@pytest.mark.parametrize("every", [3, 2])  # the ends of epochs, or their midst
+def test_a_resumed_run_believes_what_an_uninterrupted_one_does(every: int, tmp_path: Path) -> None:
+    saved = {"save_strategy": "steps", "save_steps": every}
+    whole = Run(tmp_path / "whole", **saved)
+    whole.trainer.train()
+    broken = Run(tmp_path / "broken", BreakOff(10), **saved)
+    with pytest.raises(ConnectionAbortedError):
+        broken.trainer.train()
+    resumed = Run(tmp_path / "broken", **saved)
+    resumed.trainer.train(resume_from_checkpoint=str(tmp_path / f"broken/checkpoint-{2 * every}"))
+    assert torch.equal(resumed.kept.probs, whole.kept.probs)
+    assert not torch.equal(broken.kept.probs, whole.kept.probs)
+    assert resumed.forgetting.history == whole.forgetting.history
+    assert resumed.memorising.history == whole.memorising.history
+    assert len(whole.memorising.history) == 4
+    for one, two in zip(
+        resumed.trainer.model.parameters(), whole.trainer.model.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+
+
+def test_a_checkpoint_elsewhere_is_named_in_the_arguments(tmp_path: Path) -> None:
+    told = {"save_strategy": "epoch", "num_train_epochs": 2}
+    Run(tmp_path / "a", **told).trainer.train()
+    there = str(tmp_path / "a" / "checkpoint-3")
+    with pytest.raises(InputError, match="`resume_from_checkpoint` of `TrainingArguments` must"):
+        Run(tmp_path / "b", **told).trainer.train(resume_from_checkpoint=there)
+    resumed = Run(tmp_path / "b", resume_from_checkpoint=there, **told)
+    resumed.trainer.train(resume_from_checkpoint=there)
+    assert len(resumed.memorising.history) == 2
+
+
+def test_a_checkpoint_without_what_was_kept_is_refused(tmp_path: Path) -> None:
+    told = {"save_strategy": "epoch", "num_train_epochs": 2}
+    Run(tmp_path, **told).trainer.train()
+    again, other = Run(tmp_path, **told), Run(tmp_path, **told)
+    other.trainer.remove_callback(other.trainer.callback_handler.callbacks[-1])
+    other.trainer.add_callback(hugging_face_callback(*reversed(other.watches)))
+    with pytest.raises(InputError, match=r"must be of what is called each epoch, .'0 Memorising'"):
+        other.trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+    (tmp_path / "checkpoint-3" / "partlabel.pt").unlink()
+    with pytest.raises(InputError, match=r"checkpoint-3 has no 'partlabel\.pt'"):
+        again.trainer.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
 
 
 def test_minus_100_is_moved_aside_so_that_the_trainer_counts_it() -> None:

@@ -9,9 +9,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from partlabel import Beliefs
+from partlabel import Beliefs, InputError
 from partlabel.losses import evidence_tensors
 from partlabel.train import (
+    Forgetting,
+    Memorising,
     PartialLabelSteps,
     RowCost,
     RunningBeliefs,
@@ -28,6 +30,7 @@ lightning = pytest.importorskip("lightning", reason="needs Lightning's trainer")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::lightning.fabric.utilities.warnings.PossibleUserWarning"),
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* is not empty:UserWarning"),
 ]
 
 
@@ -109,3 +112,70 @@ def test_the_callback_begins_ends_and_stops(narrowed: Blobs, tmp_path: Path) -> 
     assert callback.reasons == ["enough"]
     assert torch.equal(net.layers[0].weight, first)
     assert torch.equal(net.layers[1].running_mean, statistics)
+
+
+class BreakOff(lightning.Callback):
+    """Fails as an epoch begins, as a machine may."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise ConnectionAbortedError
+
+
+class Run:
+    """Beliefs in the module, both watches in the callback; rows always in one order."""
+
+    def __init__(self, data: Blobs, folder: Path, epochs: int = 4, **saved: Any) -> None:
+        torch.manual_seed(0)
+        known = evidence_tensors(data.candidates).log_likelihood
+        start = Beliefs(torch.softmax(known.double(), 1).numpy(), LABELS)
+        self.kept = RunningBeliefs(start, momentum=0.5)
+        cost = RowCost("pseudo", log_likelihood=known, beliefs=self.kept, threshold=(0.7, 0.4))
+        self.net, X = Net(cost), torch.as_tensor(data.X, dtype=torch.float32)
+        self.rows = DataLoader(TensorDataset(X, torch.arange(len(X))), batch_size=60)
+        self.forgetting = Forgetting(self.net, layer_groups(self.net), X)
+        self.memorising = Memorising(self.net, (X, known), (X, known), patience=99)
+        self.callback = lightning_callback(self.forgetting, self.memorising)
+        keep = lightning.pytorch.callbacks.ModelCheckpoint(folder, "{step}", save_top_k=-1, **saved)
+        self.callbacks = [self.callback, keep]
+        self.settings = {"max_epochs": epochs, "folder": folder}
+
+    def fit(self, *more: Any, **told: Any) -> None:
+        lightning.Trainer(
+            max_epochs=self.settings["max_epochs"],
+            default_root_dir=self.settings["folder"],
+            callbacks=[*self.callbacks, *more],
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        ).fit(self.net, self.rows, **told)
+
+
+@pytest.mark.parametrize("saved", [{"every_n_epochs": 1}, {"every_n_train_steps": 4}])
+def test_a_resumed_run_believes_what_an_uninterrupted_one_does(
+    saved: dict[str, int], narrowed: Blobs, tmp_path: Path
+) -> None:
+    whole = Run(narrowed, tmp_path / "whole", **saved)
+    whole.fit()
+    broken = Run(narrowed, tmp_path / "broken", **saved)
+    with pytest.raises(ConnectionAbortedError):
+        broken.fit(BreakOff(3))
+    resumed = Run(narrowed, tmp_path / "broken", **saved)
+    resumed.fit(ckpt_path=tmp_path / "broken" / "step=8.ckpt", weights_only=True)
+    assert torch.equal(resumed.kept.probs, whole.kept.probs)
+    assert not torch.equal(broken.kept.probs, whole.kept.probs)
+    assert resumed.forgetting.history == whole.forgetting.history
+    assert resumed.memorising.history == whole.memorising.history
+    assert len(whole.memorising.history) == 4
+
+
+def test_a_checkpoint_without_what_was_kept_is_refused(narrowed: Blobs, tmp_path: Path) -> None:
+    before = Run(narrowed, tmp_path, epochs=1)
+    before.callbacks.remove(before.callback)
+    before.fit()
+    with pytest.raises(InputError, match=r"`ckpt_path` must be of .* \('partlabel Forgetting, Mem"):
+        Run(narrowed, tmp_path, epochs=2).fit(ckpt_path=tmp_path / "step=4.ckpt", weights_only=True)

@@ -1,6 +1,7 @@
 """Memorising: told from learning, on labels that are wrong at random."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,3 +105,19 @@ def test_refusals() -> None:
         Memorising(net, rows, rows, patience=0)
     with pytest.raises(InputError, match="`end` must have been called after some epoch"):
         Memorising(net, rows, rows).restore()
+
+
+def test_a_twin_that_takes_its_state_counts_on_and_restores_the_same(tmp_path: Path) -> None:
+    watch, net, _ = run(patience=500, epochs=6)
+    torch.save(watch.state_dict(), tmp_path / "state.pt")
+    (X, truth, known), held_out = noisy(150, 0), noisy(300, 1)
+    twin = Memorising(net, (X, known), held_out[:2], gold=truth)
+    twin.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert twin.history == watch.history
+    watch.restore()
+    best = [parameter.clone() for parameter in net.parameters()]
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+    twin.restore()
+    assert all(torch.equal(one, two) for one, two in zip(best, net.parameters(), strict=True))

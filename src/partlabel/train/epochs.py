@@ -1,17 +1,19 @@
 """What acts between the epochs of training, whichever loop trains."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from partlabel.errors import InputError
 from partlabel.train.layers import LayerGroup
+from partlabel.train.loop import Stateful
 
 
 class EachEpoch(Protocol):
     """Something to call before and after each epoch: unfreezing, or a watch that may stop training.
 
     Your own loop calls it itself; `hugging_face_callback` and `lightning_callback` let these
-    trainers do it.
+    trainers do it. One that has `state_dict` and `load_state_dict`, of tensors and plain values, is
+    kept in checkpoints.
     """
 
     def begin(self, epoch: int) -> None:
@@ -98,3 +100,66 @@ class Unfreezing:
     def end(self, epoch: int) -> str | None:
         """Never stops training."""
         return None
+
+
+class Together:
+    """Several of them, called as one and kept in checkpoints as one.
+
+    Attributes
+    ----------
+    reasons : list of str
+        What those that would stop training said after the last epoch.
+    """
+
+    def __init__(self, parts: Sequence[EachEpoch]) -> None:
+        self.parts = tuple(parts)
+        self.reasons: list[str] = []
+        self._stateful = {
+            f"{place} {type(part).__name__}": part
+            for place, part in enumerate(self.parts)
+            if isinstance(part, Stateful)
+        }
+        self._ended = 0
+
+    def __bool__(self) -> bool:
+        """Whether any of them has a state."""
+        return bool(self._stateful)
+
+    def begin(self, epoch: int) -> None:
+        """Get all ready for an epoch."""
+        for part in self.parts:
+            part.begin(epoch)
+
+    def end(self, epoch: int) -> str | None:
+        """Let each look, also after one has spoken; what the first says."""
+        said = [part.end(epoch) for part in self.parts]
+        self.reasons = [reason for reason in said if reason is not None]
+        self._ended = epoch + 1
+        return next(iter(self.reasons), None)
+
+    def catch_up(self, epoch: int) -> None:
+        """End the epoch before this one, if the checkpoint taken up was saved just before that."""
+        if self._ended < epoch:
+            self.end(epoch - 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of those that have one."""
+        parts = {name: part.state_dict() for name, part in self._stateful.items()}
+        return {"ended": self._ended, "parts": parts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If it is the state of others than these.
+        """
+        if list(state["parts"]) != list(self._stateful):
+            raise InputError(
+                f"The checkpoint must be of what is called each epoch, {list(self._stateful)}; it "
+                f"is of {list(state['parts'])}. Give the same, in the same order."
+            )
+        for name, part in self._stateful.items():
+            part.load_state_dict(state["parts"][name])
+        self._ended = state["ended"]

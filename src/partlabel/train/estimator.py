@@ -1,6 +1,6 @@
 """What the torch estimators share: how they are set up, and how their networks are trained."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from partlabel.errors import InputError
 from partlabel.train import optimisers
 from partlabel.train.channels import LearntVotes
 from partlabel.train.cost import PRECISIONS
-from partlabel.train.epochs import EachEpoch
+from partlabel.train.epochs import EachEpoch, Together
 from partlabel.train.inputs import Inputs, read_inputs
 from partlabel.train.loop import Ending, Job, Plan, Stateful, train
 
@@ -80,20 +80,21 @@ class TorchEstimator(BaseEstimator):
         """Train, and keep how it went."""
         device = self._device()
         self.watches_ = list(self.each_epoch(networks["network"])) if self.each_epoch else []
+        watches = Together(self.watches_)
         optimizer = self._optimizer(networks)
         n_steps = self.max_epochs * -(-len(rows) // self.batch_size)
         half = device.type == "cuda" and self.precision == "float16"
         job = Job(
             networks=networks,
-            memory=memory,
+            memory={**memory, "watches": watches},
             rows=rows,
             optimizer=optimizer,
             schedule=optimisers.schedule(self.schedule, optimizer, n_steps),
             scaler=torch.amp.GradScaler(device.type, enabled=half),
             cost=cost,
             score=score,
-            begin=lambda epoch: _begin(epoch, begin, self.watches_),
-            end=lambda epoch: _end(epoch, self.watches_),
+            begin=lambda epoch: _begin(epoch, begin, watches),
+            end=watches.end,
             device=device,
             identity=f"{identity} {len(rows)} {self.batch_size}",
         )
@@ -138,15 +139,9 @@ class TorchEstimator(BaseEstimator):
             )
 
 
-def _begin(epoch: int, begin: Callable[[int], None], watches: Sequence[EachEpoch]) -> None:
+def _begin(epoch: int, begin: Callable[[int], None], watches: Together) -> None:
     begin(epoch)
-    for watch in watches:
-        watch.begin(epoch)
-
-
-def _end(epoch: int, watches: Sequence[EachEpoch]) -> str | None:
-    said = [watch.end(epoch) for watch in watches]  # each looks, also after one has spoken
-    return next((reason for reason in said if reason is not None), None)
+    watches.begin(epoch)
 
 
 def held_apart(

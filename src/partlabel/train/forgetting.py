@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -130,6 +130,21 @@ class Forgetting:
             f"Stopped after epoch {epoch}: on the retained rows the score has fallen from "
             f"{before:.3f} to {now:.3f}, by more than the {self._allowed} allowed."
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs: the history, and where the network started."""
+        return {
+            "history": [asdict(drift) for drift in self.history],
+            "start": asdict(self.start),
+            "weights": self._weights,
+            "grams": self._grams,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.history = [Drift(**drift) for drift in state["history"]]
+        self.start = Drift(**state["start"])
+        self._weights, self._grams = state["weights"], state["grams"]
 
     def to_polars(self) -> pl.DataFrame:
         """Give one row for each epoch and group.

@@ -1,8 +1,10 @@
 """Hugging Face's Trainer on labels that are only partly known; imports it where it is used."""
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from torch import Tensor
 from partlabel.channels import Channels
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, Evidence, Votes
+from partlabel.files import replacing
 from partlabel.losses import evidence_tensors
-from partlabel.train.epochs import EachEpoch
+from partlabel.train.epochs import EachEpoch, Together
 from partlabel.train.objectives import Function
 from partlabel.train.row_cost import RowCost
 
@@ -137,6 +140,11 @@ def hugging_face_loss(
 def hugging_face_callback(*each_epoch: EachEpoch) -> Any:
     """Make a TrainerCallback that calls these around each epoch, and stops as they say.
 
+    What they keep is saved into each of the Trainer's checkpoints, as "partlabel.pt" (by process,
+    where there are several), and read when the Trainer resumes, which then ends as if it hadn't
+    been broken off. The Trainer doesn't tell callbacks from where it resumes: where that isn't in
+    its `output_dir`, set `resume_from_checkpoint` of its arguments too.
+
     Parameters
     ----------
     each_epoch : `Unfreezing`, `Forgetting`, `Memorising`, `RowCost` and the like
@@ -150,20 +158,74 @@ def hugging_face_callback(*each_epoch: EachEpoch) -> Any:
     ------
     ModuleNotFoundError
         If `transformers` isn't installed.
+    InputError
+        In training, if the checkpoint to resume from can't be found, or isn't of these.
     """
     base: Any = import_module("transformers").TrainerCallback
+    together = Together(each_epoch)
 
     class Callback(base):
-        reasons: Sequence[str] = ()
+        resumed: dict[str, Any] | None = None
+
+        @property
+        def reasons(self) -> list[str]:
+            return together.reasons
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if together and state.global_step > 0:
+                self.resumed = _read(_resumed_from(args, state) / _name(args))
+                together.load_state_dict(self.resumed)
+                together.catch_up(math.floor(state.epoch))
+                control.should_training_stop = bool(together.reasons)
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            for one in each_epoch:
-                one.begin(math.floor(state.epoch))  # in the middle of it, where one resumes
+            together.begin(math.floor(state.epoch))
+            if self.resumed is not None and state.epoch % 1 > 0:
+                together.load_state_dict(self.resumed)  # as this epoch began, not as it is now
+            self.resumed = None
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            said = [one.end(math.ceil(state.epoch) - 1) for one in each_epoch]
-            self.reasons = [reason for reason in said if reason is not None]
-            if self.reasons:
+            if together.end(math.ceil(state.epoch) - 1) is not None:
                 control.should_training_stop = True
 
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if together and not state.is_hyper_param_search:  # whose runs aren't resumed
+                with replacing(_folder(args, state) / _name(args)) as fresh:
+                    torch.save(together.state_dict(), fresh)
+
     return Callback()
+
+
+def _folder(args: Any, state: Any) -> Path:
+    return Path(args.output_dir) / f"checkpoint-{state.global_step}"
+
+
+def _name(args: Any) -> str:
+    return "partlabel.pt" if args.world_size == 1 else f"partlabel_{args.process_index}.pt"
+
+
+def _resumed_from(args: Any, state: Any) -> Path:
+    """The checkpoint that the Trainer has taken up: the one that logged what `state` has logged."""
+    named = [Path(args.resume_from_checkpoint)] if args.resume_from_checkpoint else []
+    for folder in (*named, _folder(args, state)):
+        file = folder / "trainer_state.json"
+        if file.is_file():
+            logged = json.loads(file.read_text(encoding="utf-8"))["log_history"]
+            if json.dumps(logged) == json.dumps(state.log_history):
+                return folder
+    raise InputError(
+        f"`resume_from_checkpoint` of `TrainingArguments` must name the checkpoint of step "
+        f"{state.global_step} that training resumes from, where it isn't in {args.output_dir!r}. "
+        "Set it beside that of `train`."
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise InputError(
+            f"`resume_from_checkpoint` must be of a run with the same `hugging_face_callback`; "
+            f"{file.parent.name} has no {file.name!r}. Without what that kept, training would "
+            "silently begin anew: resume from another checkpoint, or train from the start."
+        )
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state

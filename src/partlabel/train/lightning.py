@@ -1,14 +1,19 @@
 """Lightning on labels that are only partly known; imports it where it is used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from torch import Tensor
 
-from partlabel.train.epochs import EachEpoch
+from partlabel.errors import InputError
+from partlabel.train.epochs import EachEpoch, Together
 from partlabel.train.inputs import apply
 from partlabel.train.row_cost import RowCost
+
+# Lightning announces no epoch after the checkpoint of a step that ended one: epochs begin with
+# their first minibatch here.
+FIRST = 0
 
 
 class PartialLabelSteps:
@@ -45,9 +50,10 @@ class PartialLabelSteps:
         """() The mean cost of a minibatch that isn't trained on."""
         return self._step(batch, "held_out_cost")
 
-    def on_train_epoch_start(self) -> None:
-        """Get the cost ready for an epoch."""
-        self.row_cost.begin(self.current_epoch)  # type: ignore[attr-defined] # of LightningModule
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Get the cost ready for an epoch, with its first minibatch."""
+        if batch_idx == FIRST:
+            self.row_cost.begin(self.current_epoch)  # type: ignore[attr-defined] # of the module
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the running beliefs."""
@@ -72,9 +78,12 @@ class PartialLabelSteps:
 def lightning_callback(*each_epoch: EachEpoch) -> Any:
     """Make a Lightning callback that calls these around each epoch, and stops as they say.
 
+    What they keep goes into Lightning's checkpoints, so that a resumed run goes on as if it hadn't
+    been broken off. A `RowCost` belongs here only where the module hasn't `PartialLabelSteps`.
+
     Parameters
     ----------
-    each_epoch : `Unfreezing`, `Forgetting`, `Memorising` and the like
+    each_epoch : `Unfreezing`, `Forgetting`, `Memorising`, `RowCost` and the like
 
     Returns
     -------
@@ -86,20 +95,55 @@ def lightning_callback(*each_epoch: EachEpoch) -> Any:
     ------
     ModuleNotFoundError
         If `lightning` isn't installed.
+    InputError
+        In training, if the checkpoint to resume from isn't of these.
     """
     base: Any = import_module("lightning").Callback
 
-    class Callback(base):
-        reasons: Sequence[str] = ()
+    together = Together(each_epoch)
 
-        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-            for one in each_epoch:
-                one.begin(trainer.current_epoch)
+    class Callback(base):
+        resumed = False
+
+        @property
+        def reasons(self) -> list[str]:
+            return together.reasons
+
+        @property
+        def state_key(self) -> str:
+            return f"partlabel {', '.join(type(one).__name__ for one in each_epoch)}"
+
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            if self.resumed:
+                together.catch_up(trainer.current_epoch)
+            self.resumed = False
+
+        def on_train_batch_start(
+            self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+        ) -> None:
+            if batch_idx == FIRST:
+                together.begin(trainer.current_epoch)
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-            said = [one.end(trainer.current_epoch) for one in each_epoch]
-            self.reasons = [reason for reason in said if reason is not None]
-            if self.reasons:
+            if together.end(trainer.current_epoch) is not None:
                 trainer.should_stop = True
+
+        def state_dict(self) -> dict[str, Any]:
+            return together.state_dict()
+
+        def on_load_checkpoint(
+            self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]
+        ) -> None:
+            missing = self.state_key not in checkpoint.get("callbacks", {})
+            if missing and together and trainer.state.fn == "fit":
+                raise InputError(
+                    f"`ckpt_path` must be of a run with the same `lightning_callback` "
+                    f"({self.state_key!r}); it isn't. Without what that kept, training would "
+                    "silently begin anew: resume from another, or train from the start."
+                )
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            together.load_state_dict(state)
+            self.resumed = True
 
     return Callback()

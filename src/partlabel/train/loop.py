@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from partlabel.errors import InputError
 from partlabel.files import replacing
 
-FORMAT = 1  # of checkpoints
+FORMAT = 2  # of checkpoints
 
 
 class Ending(Enum):
@@ -38,6 +38,7 @@ class Ending(Enum):
     LAST = "All `max_epochs` were trained; nothing was held out to stop early on."
 
 
+@runtime_checkable
 class Stateful(Protocol):
     """What a checkpoint can hold: tensors and plain values."""
 

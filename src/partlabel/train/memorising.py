@@ -197,6 +197,16 @@ class Memorising:
             raise InputError("`end` must have been called after some epoch; it wasn't.")
         self._network.load_state_dict(self._state)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What training changes: the history, and the weights of the best epoch."""
+        history = [asdict(fit) for fit in self.history]
+        return {"history": history, "best": self.best, "weights": self._state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.history = [Fit(**fit) for fit in state["history"]]
+        self.best, self._state = state["best"], state["weights"]
+
     def to_polars(self) -> pl.DataFrame:
         """Give one row per epoch: epoch (from 0), told, held_out, memorised."""
         schema = {"told": pl.Float64, "held_out": pl.Float64, "memorised": pl.Float64}

@@ -148,6 +148,15 @@ class Pseudo(RunningEM):
             ease = sure / sure.max().clamp(min=1.0)
             self.bars = bar * torch.clamp(ease / (2.0 - ease), min=EASIEST)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The beliefs, and the bars: these are of the beliefs with which an epoch began."""
+        return {**super().state_dict(), "bars": self.bars}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take both back."""
+        super().load_state_dict(state)
+        self.bars = state["bars"].to(self.bars.device)
+
     def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
         """(n_rows,) Cross-entropy to the surest class; 0 where it isn't sure enough."""
         believed = self.beliefs[rows]
