@@ -9,6 +9,7 @@ from partlabel.errors import InputError
 from partlabel.losses import marginal_nll
 from partlabel.train.objectives import Expected, Function, made
 from partlabel.train.running import RunningBeliefs
+from partlabel.train.selection import SmallLoss
 
 
 class RowCost:
@@ -33,11 +34,19 @@ class RowCost:
         alone where no gradient is wanted: there, the cost is the marginal one.
     threshold, ramp, balanced
         Of "pseudo", as for `TorchPartialLabelClassifier`.
+    selection : SmallLoss, default None
+        Leave out the rows of each minibatch that cost most: they cost 0, and the others as much
+        more as keeps the mean that over them. Not where no gradient is wanted. ``peer=False``, as
+        there is one network here.
+    gold : (n_all_rows,) bool, default None
+        Rows that the selection never leaves out, such as ``known.kind == KINDS.index("gold")``
+        of `partlabel.losses.evidence_tensors`; for labels that are positions.
 
     Raises
     ------
     InputError
-        If the objective is unknown, or lacks the beliefs or likelihoods that it needs.
+        If the objective is unknown, or lacks the beliefs or likelihoods that it needs; if the
+        selection asks for a peer.
 
     Examples
     --------
@@ -55,6 +64,8 @@ class RowCost:
         threshold: float | tuple[float, float] = (0.95, 0.8),
         ramp: int = 10,
         balanced: bool = True,
+        selection: SmallLoss | None = None,
+        gold: Tensor | None = None,
     ) -> None:
         def given() -> RunningBeliefs:
             if beliefs is None or (log_likelihood is None and objective != "expected"):
@@ -64,8 +75,19 @@ class RowCost:
                 )
             return beliefs
 
+        if selection is not None and selection.peer:
+            raise InputError(
+                "`selection` must have peer=False: a RowCost sees one network. Pass "
+                "SmallLoss(peer=False), or train both with TorchPartialLabelClassifier."
+            )
+        if gold is not None and log_likelihood is None and beliefs is None:
+            raise InputError(
+                "`gold` must come with `log_likelihood` or `beliefs`: without them, integers are "
+                "classes, not positions. Pass either."
+            )
         self.objective = made(objective, given, threshold=threshold, ramp=ramp, balanced=balanced)
-        self.log_likelihood = log_likelihood
+        self.log_likelihood, self.selection, self.gold = log_likelihood, selection, gold
+        self._epoch: int | None = None
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(n_rows,) The cost of each row.
@@ -73,8 +95,39 @@ class RowCost:
         Raises
         ------
         InputError
-            If the labels are floats and the objective keeps beliefs by position.
+            If the labels are floats and the objective keeps beliefs by position, or the selection
+            wasn't told which epoch it is.
         """
+        cost = self._cost(logits, labels)
+        if self.selection is None or not torch.is_grad_enabled():
+            return cost
+        if self._epoch is None:
+            raise InputError(
+                "`begin` must be called before each epoch, as `selection` grows with them; it "
+                "wasn't. Give the cost to `hugging_face_callback`, or call it in your loop."
+            )
+        kept = self.selection.kept(cost, self._checked(labels), self._epoch) > 0
+        return cost.masked_fill(~kept, 0.0) * (len(kept) / kept.sum())
+
+    def begin(self, epoch: int) -> None:
+        """Get ready for an epoch ("pseudo" moves its threshold, a selection its share)."""
+        self._epoch = epoch
+        self.objective.begin(epoch)
+
+    def end(self, epoch: int) -> str | None:
+        """Never stops training."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What training changes: the beliefs, and the epoch."""
+        return {**self.objective.state_dict(), "epoch": self._epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.objective.load_state_dict(state)
+        self._epoch = state["epoch"]
+
+    def _cost(self, logits: Tensor, labels: Tensor) -> Tensor:
         if labels.is_floating_point():
             if isinstance(self.objective, Expected):
                 raise InputError(
@@ -91,21 +144,16 @@ class RowCost:
         self.objective.hear(logits.detach(), known, labels)
         return self.objective(logits, known, labels)
 
-    def begin(self, epoch: int) -> None:
-        """Get ready for an epoch ("pseudo" moves its threshold)."""
-        self.objective.begin(epoch)
-
-    def end(self, epoch: int) -> str | None:
-        """Never stops training."""
-        return None
-
-    def state_dict(self) -> dict[str, Any]:
-        """What training changes: the beliefs."""
-        return self.objective.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
-        self.objective.load_state_dict(state)
+    def _checked(self, labels: Tensor) -> Tensor:
+        """(n_rows,) Whether a row has gold."""
+        if self.gold is None:
+            return torch.zeros(len(labels), dtype=torch.bool, device=labels.device)
+        if labels.is_floating_point():
+            raise InputError(
+                f"`labels` must be the positions of rows, for `gold` to be found; got "
+                f"{labels.dtype}. Carry integers."
+            )
+        return self.gold[labels.to(self.gold.device)].to(labels.device)
 
     def _classes(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(n_rows, n_classes) 0 for the class, and for all where it isn't known; -inf elsewhere."""
