@@ -7,6 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from partlabel.cli.runs import read_run
+from partlabel.cli.unseen import new_rows
+
 N = 1600
 TEXT = ("--item", "id", "--text", "text", "--objective", "expected")
 VOTES = ("--sources", "lf_*")
@@ -123,7 +126,8 @@ def test_more_gold_comes_in_a_file_and_only_rows_kept_aside_count(
         *("evaluate", folder, "--gold", tmp_path / "gold.csv", "--groups", "device", "-o", table)
     )
     assert ran.code == 0, ran.err
-    assert "160 rows that trained nothing, 80 of them with gold. 7 labels of --gold" in ran.err
+    assert "160 rows that trained nothing; 80 of them with gold. 7 labels of --gold ('" in ran.err
+    assert "are left out: the model was trained on these rows" in ran.err
     assert "Accuracy by group" in ran.out
     numbers = pl.read_csv(table)
     assert set(numbers["basis"]) == {"gold+model"}
@@ -142,7 +146,11 @@ def test_little_gold_is_measured_alone(partlabel: Callable, data: Path, tmp_path
     [
         ("id,label\nc1,ham\n", "The gold file must have a column 'item'"),
         ("item,label\nc1,ham\nc1,spam\n", "must name an item once; 'c1' is there twice."),
-        ("item,label\nc1,hamm\n", "must hold classes of the run; got 'hamm'. Did you mean 'ham'?"),
+        ("item,label\nc1,hamm\n", "got 'hamm' for item 'c1' (1 of 1 labels). Did you mean 'ham'?"),
+        ("item,label\n1,ham\n2,ham\n", "items that are there; got 1, 2, and none of these 2 is."),
+        ("item,label\nc1,\n", "must hold a label; "),
+        ("item,label\nc1,ham|spam\n", "must name one class an item; "),
+        ("", "must hold a table; it is empty."),
     ],
 )
 def test_gold_files_are_checked(
@@ -155,16 +163,142 @@ def test_gold_files_are_checked(
     assert message in ran.err
 
 
+def test_gold_about_nothing_but_trained_rows_is_refused(
+    partlabel: Callable, fitted: Callable, many: pl.DataFrame, tmp_path: Path
+) -> None:
+    folder = fitted(*VOTES)
+    trained = many.filter(~pl.col("id").is_in(aside(folder)["item"].implode()))
+    trained.head(50).select(item="id", label="truth").write_csv(tmp_path / "gold.csv")
+    ran = partlabel("evaluate", folder, "--gold", tmp_path / "gold.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert "50 labels of --gold ('c0', 'c1', 'c3' and 47 more) are left out" in ran.err
+
+
+def test_cross_fitting_measures_on_all_gold_with_models_that_did_not_see_it(
+    partlabel: Callable, fitted: Callable, tmp_path: Path
+) -> None:
+    folder = fitted(*VOTES, "--gold", "gold")
+    ran = partlabel("evaluate", folder, "--cross-fit", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.json["model"]["n_gold"], ran.json["model"]["n_items"]) == (100, N)
+    (tmp_path / "many.parquet").unlink()
+    ran = partlabel("evaluate", folder, "--cross-fit")
+    assert "--cross-fit needs the table that the run was fitted on" in ran.err
+
+
+def test_cross_fitted_predictions_do_not_know_the_labels_of_their_own_rows(
+    partlabel: Callable, tmp_path: Path
+) -> None:
+    """Labels that are drawn by chance are learnt by heart, but can't be predicted."""
+    chance = np.random.default_rng(1)
+    table = pl.DataFrame(chance.normal(size=(300, 200)), schema=[f"x{j}" for j in range(200)])
+    table = table.with_columns(said=pl.Series(chance.choice(["a", "b"], 300)))
+    table.write_parquet(tmp_path / "chance.parquet")
+    ran = partlabel(
+        *("fit", tmp_path / "chance.parquet", "--numeric", "x*", "--label", "said", "--json"),
+        *("-o", tmp_path / "run", "--objective", "expected"),
+    )
+    assert ran.code == 0, ran.err
+    assert ran.json["cross_fitted"] == 300
+    assert ran.json["metrics"]["model"]["covering_rate"]["value"] < 0.6
+
+
+def test_another_table_is_measured_with_what_its_columns_tell(
+    partlabel: Callable, fitted: Callable, many: pl.DataFrame, tmp_path: Path
+) -> None:
+    folder = fitted(*VOTES, "--gold", "gold")
+    new = many.with_columns(id="n" + pl.col("id")).drop("gold", "maybe")
+    new.head(400).write_parquet(tmp_path / "new.parquet")
+    new.head(60).select(item="id", label="truth").write_csv(tmp_path / "gold.csv")
+    data = ("evaluate", folder, "--data", tmp_path / "new.parquet")
+    gold = ("--gold", tmp_path / "gold.csv")
+    ran = partlabel(*data, *gold, "--groups", "device", "--json")
+    assert ran.code == 0, ran.err
+    found = ran.json["model"]
+    assert (found["n_gold"], found["n_items"]) == (60, 400)
+    assert {row["basis"] for row in found["metrics"]} == {"gold+model"}
+    assert {row["group"] for row in found["by_group"]} == {"phone", "desk"}
+    said = partlabel(*data).out
+    assert "assumption (unverified)" in said
+    new.head(400).drop("lf_a", "lf_b", "lf_c").write_parquet(tmp_path / "new.parquet")
+    ran = partlabel(*data)
+    assert (ran.code, "nothing is. Label some of them" in ran.err) == (2, True)
+    assert {row["basis"] for row in partlabel(*data, *gold, "--json").json["model"]["metrics"]} == {
+        "gold"
+    }
+
+
+def test_rows_that_trained_the_model_are_left_out_of_another_table(
+    partlabel: Callable, fitted: Callable, many: pl.DataFrame, tmp_path: Path
+) -> None:
+    folder = fitted(*VOTES)
+    kept = aside(folder)["item"]
+    fresh = many.tail(100).with_columns(id="n" + pl.col("id"))
+    pl.concat([many.filter(pl.col("id").is_in(kept.implode())), many.head(30), fresh]).unique(
+        "id"
+    ).write_csv(tmp_path / "mixed.csv")
+    ran = partlabel("evaluate", folder, "--data", tmp_path / "mixed.csv", "--json")
+    trained = len(many.head(30).filter(~pl.col("id").is_in(kept.implode())))
+    assert ran.json["model"]["n_items"] == 260
+    ran = partlabel("evaluate", folder, "--data", tmp_path / "mixed.csv")
+    assert f"{trained} rows of --data ('c" in ran.err
+    many.filter(~pl.col("id").is_in(kept.implode())).write_csv(tmp_path / "old.csv")
+    assert (
+        "`--data` must hold other rows than those of `fit`"
+        in partlabel("evaluate", folder, "--data", tmp_path / "old.csv").err
+    )
+
+
+def test_the_label_model_of_another_table_is_that_of_the_run(
+    fitted: Callable, many: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Asked about the rows kept aside, it says what it said in `fit`."""
+    folder = fitted(*VOTES, "--gold", "gold")
+    said = pl.read_parquet(folder / "checks.parquet").filter(pl.col("what") == "label model")
+    many.filter(pl.col("id").is_in(said["item"].implode())).write_csv(tmp_path / "again.csv")
+    found, _ = new_rows(folder, read_run(folder), tmp_path / "again.csv", None)
+    np.testing.assert_allclose(found.said["label model"].probs[:, 1], said["p_spam"], atol=1e-9)
+    kept = aside(folder)
+    np.testing.assert_allclose(found.said["model"].probs[:, 1], kept["p_spam"], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("--data", "many.parquet"), "`--data` must hold rows that the run wasn't fitted on"),
+        (("--data", "nowhere.csv"), "cannot read 'nowhere.csv': there is no such file."),
+        (("--data", "few.csv"), "it lacks 'text' (1 of 1)."),
+        (("--data", "odd.csv"), "hamm"),
+        (("--data", "many.parquet", "--cross-fit"), "got both. Leave one out."),
+        (("--data", "new.csv", "--groups", "devices"), "Did you mean 'device'?"),
+    ],
+)
+def test_other_tables_are_checked(
+    partlabel: Callable,
+    fitted: Callable,
+    many: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: tuple[str, ...],
+    message: str,
+) -> None:
+    folder = fitted(*VOTES)
+    monkeypatch.chdir(tmp_path)
+    new = many.head(50).with_columns(id="n" + pl.col("id"))
+    new.write_csv("new.csv")
+    new.drop("text").write_csv("few.csv")
+    new.with_columns(lf_a=pl.lit("hamm")).write_csv("odd.csv")
+    ran = partlabel("evaluate", folder, *line)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
 def test_what_cannot_be_measured_is_refused(
     partlabel: Callable, data: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     assert partlabel("evaluate", run).err.startswith("partlabel: ")
-    partlabel("fit", data, *TEXT, *VOTES, "-o", run)
-    ran = partlabel("evaluate", run)
-    assert (ran.code, ran.out) == (2, "")
-    assert "must have kept rows out of training to be measured; it has none" in ran.err
-    partlabel("fit", data, *TEXT, *VOTES, "--gold", "gold", "-o", run, "--force")
+    partlabel("fit", data, *TEXT, *VOTES, "--gold", "gold", "-o", run)
     assert (
         "must come with votes and 30 gold rows"
         in partlabel("evaluate", run, "--groups", "device").err

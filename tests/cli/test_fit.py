@@ -181,9 +181,25 @@ def test_few_gold_rows_are_all_used(
     few = pl.when(pl.int_range(pl.len()) < 57).then("gold")  # 19 of them
     comments.with_columns(gold=few).write_parquet(path)
     ran = partlabel("fit", path, *BASIC, "--gold", "gold", "-o", tmp_path / "run")
-    assert "Not measured: there are 19 gold rows. From 20 on, half of them" in ran.out
+    assert "Measured on 120 rows, each predicted by a model that was trained without it" in ran.out
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (facts["held_out"], facts["metrics"]) == ({"n": 0, "of": 19}, {})
+    assert (facts["held_out"], facts["cross_fitted"]) == ({"n": 0, "of": 19}, 120)
+    accuracy = facts["metrics"]["model"]["accuracy"]
+    assert (accuracy["n"], accuracy["basis"]) == (19, "gold")
+
+
+def test_a_table_too_small_to_leave_rows_out_is_not_measured(
+    partlabel: Callable, tmp_path: Path
+) -> None:
+    path = tmp_path / "one.parquet"
+    pl.DataFrame({"x": [0.0, 1.0, 2.0], "gold": ["a", None, None]}).write_parquet(path)
+    told = ("--numeric", "x", "--gold", "gold", "--classes", "a,b")
+    ran = partlabel("fit", path, *told, "-o", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    assert "Not measured: too little is known" in ran.out
+    ran = partlabel("evaluate", tmp_path / "run")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Label 20 rows or more and fit again, or measure it on a table" in ran.err
 
 
 def test_beliefs_keep_gold_and_candidates(

@@ -348,8 +348,21 @@ Groups = Annotated[
 @app.command("evaluate")
 def evaluate_command(
     run: Run,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FILE", help="Other rows, with the columns of `fit`'s table."
+        ),
+    ] = None,
     gold: GoldFile = None,
     groups: Groups = None,
+    cross_fit: Annotated[
+        bool,
+        typer.Option(
+            "--cross-fit",
+            help="Use all rows of `fit`: predict each by a model that is trained without it.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write all numbers as a table."),
@@ -359,17 +372,29 @@ def evaluate_command(
 ) -> None:
     """Say how good a run's model is, and what each number rests on.
 
-    Looks at the rows that `fit` kept out of training. Gold and what is believed of the other rows
-    give the narrowest intervals; without gold, each number names its assumption.
+    Looks at rows that the model wasn't trained on: those that `fit` kept out of training, those of
+    another table (--data), or all rows, each predicted by a model that is trained without it
+    (--cross-fit). Gold and what is believed of the other rows give the narrowest intervals; without
+    gold, each number names its assumption.
 
     \b
     Examples:
       partlabel evaluate run/
+      partlabel evaluate run/ --data new.parquet --gold new_gold.csv
       partlabel evaluate run/ --gold gold.parquet --groups device -o metrics.csv
     """
     from partlabel.cli import evaluate as command
 
-    command.evaluate(run, gold=gold, groups=groups, output=output, force=force, as_json=as_json)
+    command.evaluate(
+        run,
+        data=data,
+        gold=gold,
+        groups=groups,
+        cross_fit=cross_fit,
+        output=output,
+        force=force,
+        as_json=as_json,
+    )
 
 
 @app.command("audit")

@@ -16,8 +16,9 @@ from partlabel.cli.audits import (
     slices,
     tried,
 )
+from partlabel.cli.gold import read_gold
 from partlabel.cli.page import write_page
-from partlabel.cli.quality import column_of, read_gold
+from partlabel.cli.quality import column_of, ids_of
 from partlabel.cli.runs import read_run
 from partlabel.errors import InputError
 from partlabel.evaluate import GroupAudit, Missingness, RuleCopyingAudit, Slices
@@ -35,7 +36,8 @@ def audit(
     with show.steps(N_STEPS) as step:
         with step("reading the run"):
             run = read_run(folder)
-            labels = None if gold is None else read_gold(gold, run)
+            items, classes = ids_of(run.evidence), run.facts["classes"]
+            labels = None if gold is None else read_gold(gold, items, classes)
             of_group = None if group is None else column_of(run, group)
             subject = Subject.of(folder, run, labels, of_group)
         with step("looking at missing labels"):

@@ -12,9 +12,8 @@ from partlabel.cli import runs
 from partlabel.cli.features import Features
 from partlabel.cli.fitting import rule_of
 from partlabel.cli.model_file import read_model
-from partlabel.cli.quality import LABEL_MODEL, MODEL, Aside, ids_of, table_of
+from partlabel.cli.quality import GONE, LABEL_MODEL, MODEL, Aside, Unseen, ids_of, table_of
 from partlabel.cli.runs import Run
-from partlabel.cli.settings import RuleText
 from partlabel.errors import InputError
 from partlabel.evaluate import (
     GroupAudit,
@@ -91,13 +90,7 @@ class Subject:
     @property
     def seed(self) -> int:
         """What draws all that is drawn."""
-        return int(self.run.facts["settings"]["model"]["seed"])
-
-
-GONE = (
-    "the table that the run was fitted on, which isn't where it was, or has changed. Put it back, "
-    "or fit again"
-)
+        return self.run.settings.model.seed
 
 
 def missing_labels(subject: Subject) -> Missingness | Needs:
@@ -109,7 +102,7 @@ def missing_labels(subject: Subject) -> Missingness | Needs:
         return Needs(f"It needs {GONE}.")
     drawn = None
     if subject.gold is not None:
-        ids = ids_of(run).to_frame()
+        ids = ids_of(run.evidence).to_frame()
         drawn = ids.join(subject.gold, on="item", how="left", maintain_order="left")["label"]
     X = subject.model[:-1].transform(subject.features.table(subject.frame))
     return missingness(
@@ -163,8 +156,8 @@ def slices(subject: Subject) -> Slices | Needs:
 
 def rule_copying(subject: Subject) -> RuleCopyingAudit | Needs:
     """Ask whether the model learnt the concept, or only copies the rules."""
-    written = subject.run.facts["settings"]["rules"]
-    if not written:
+    settings = subject.run.settings
+    if not settings.rules:
         return Needs(
             "It needs [[rules]] in the settings of `fit`: columns of votes don't say what a rule "
             "looks at."
@@ -172,15 +165,16 @@ def rule_copying(subject: Subject) -> RuleCopyingAudit | Needs:
     if subject.frame is None:
         return Needs(f"It needs {GONE}.")
     aside = subject.aside
-    held_out = aside is not None and len(aside.rows) >= FEW_ASIDE
+    kept = aside is not None and aside.unseen is Unseen.KEPT
+    held_out = kept and aside is not None and len(aside.rows) >= FEW_ASIDE
     frame = subject.frame[aside.rows] if aside is not None and held_out else subject.frame
     return audit_rule_copying(
         subject.model,
         frame,
-        [rule_of(RuleText(**_tuples(one))) for one in written],
+        [rule_of(one) for one in settings.rules],
         features=subject.features.table,
         labels=subject.run.evidence.labels,
-        item=subject.run.facts["settings"]["columns"]["item"],
+        item=settings.columns.item,
         held_out=held_out,
         random_state=subject.seed,
     )
@@ -192,7 +186,3 @@ def tried(audit: Callable[[Subject], Any], subject: Subject) -> Any:
         return audit(subject)
     except InputError as reason:
         return Needs(str(reason))
-
-
-def _tuples(written: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in written.items()}

@@ -5,32 +5,47 @@ from pathlib import Path
 import polars as pl
 
 from partlabel.cli import show
+from partlabel.cli.columns import present
 from partlabel.cli.formats import check_free, write_table
-from partlabel.cli.quality import Aside, column_of, read_gold
-from partlabel.cli.runs import read_run
+from partlabel.cli.gold import read_gold
+from partlabel.cli.quality import Aside, column_of, ids_of
+from partlabel.cli.runs import Run, read_run
+from partlabel.cli.unseen import cross_fitted, new_rows
 from partlabel.errors import InputError
 from partlabel.evaluate import Evaluation
 
-N_STEPS = 2
+N_STEPS = 3
+NOTHING_KEPT = (
+    "The run must hold predictions for rows that trained nothing; it has none, as too little is "
+    "known to leave some out. Label 20 rows or more and fit again, or measure it on a table with "
+    "labels: --data."
+)
 
 
 def evaluate(
     folder: Path,
     *,
+    data: Path | None,
     gold: Path | None,
     groups: str | None,
+    cross_fit: bool,
     output: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure a run on the rows that it kept out of training."""
+    """Measure a run on rows that its model wasn't trained on."""
     if output is not None:
         check_free(output, force=force)
+    if data is not None and cross_fit:
+        raise InputError(
+            "--cross-fit is about the table of the run, and --data about another one; got both. "
+            "Leave one out."
+        )
     with show.steps(N_STEPS) as step:
         with step("reading the run"):
             run = read_run(folder)
-            aside = Aside.of(run, None if gold is None else read_gold(gold, run))
-            of_group = None if groups is None else column_of(run, groups)
+        with step("predicting rows that trained nothing"):
+            aside, of_group = _aside(folder, run, data, gold, groups, cross_fit)
         with step("measuring"):
             found = measured(aside, of_group)
     if output is not None:
@@ -38,32 +53,55 @@ def evaluate(
     if as_json:
         show.write_json({what: _plain(one) for what, one in found.items()})
         return
-    assert aside is not None
     show.quality(found)
-    show.say(_about(aside))
+    show.say(aside.sentence)
     if output is not None:
         show.say(f"Wrote {output}")
 
 
-def measured(aside: Aside | None, of_group: pl.Series | None) -> dict[str, Evaluation]:
+def _aside(
+    folder: Path,
+    run: Run,
+    data: Path | None,
+    gold: Path | None,
+    groups: str | None,
+    cross_fit: bool,
+) -> tuple[Aside, pl.Series | None]:
+    """The rows to measure on, and the group of each."""
+    if data is not None:
+        aside, table = new_rows(folder, run, data, gold)
+        if groups is None:
+            return aside, None
+        return aside, table[present(table, groups, "--groups")]
+    of_group = None if groups is None else column_of(run, groups)
+    if cross_fit:
+        aside = cross_fitted(run, gold)
+    else:
+        added = None
+        if gold is not None:
+            added = read_gold(gold, ids_of(run.evidence), run.facts["classes"])
+        kept = Aside.of(run, added)
+        if kept is None:
+            raise InputError(NOTHING_KEPT)
+        aside = kept
+        if added is not None and not aside.n_gold:
+            raise InputError(f"`--gold` must name rows that trained nothing. {aside.unused}")
+    return aside, None if of_group is None else of_group.gather(aside.rows)
+
+
+def measured(aside: Aside, of_group: pl.Series | None) -> dict[str, Evaluation]:
     """Measure, or say what would have to be there.
 
     Raises
     ------
     InputError
-        If no row was kept out of training, or nothing is known of those that were.
+        If nothing is known of the rows.
     """
-    if aside is None:
-        raise InputError(
-            "The run must have kept rows out of training to be measured; it has none. `fit` keeps "
-            "some out where it gets 20 gold rows, or 1,000 others."
-        )
-    found = aside.evaluations(None if of_group is None else of_group.gather(aside.rows))
+    found = aside.evaluations(of_group)
     if not found:
         raise InputError(
-            f"Something must be known of the {len(aside.gold):,} rows that were kept out of "
-            "training; nothing is. Label some of the items in checks.parquet, and pass them as "
-            "--gold."
+            f"Something must be known of the {len(aside.gold):,} rows to measure on; nothing is. "
+            "Label some of them, and pass the labels as --gold."
         )
     return found
 
@@ -95,14 +133,3 @@ def _plain(one: Evaluation) -> dict[str, object]:
         "by_group": one.by_group().to_dicts(),
         "beliefs": None if one.audit is None else one.audit.verdict.name.lower(),
     }
-
-
-def _about(aside: Aside) -> str:
-    n = len(aside.gold)
-    said = f"Measured on {n:,} rows that trained nothing, {aside.n_gold:,} of them with gold."
-    if aside.n_unused:
-        said += (
-            f" {aside.n_unused:,} labels of --gold are about other rows, and are left out: a model "
-            "looks better on what it was trained on. Draw rows to label from checks.parquet."
-        )
-    return said

@@ -17,6 +17,7 @@ from partlabel.cli.fitting import Fitted, Problem
 from partlabel.cli.formats import read_table
 from partlabel.cli.model_file import write_model
 from partlabel.cli.page import evaluations, write_page
+from partlabel.cli.quality import Aside
 from partlabel.cli.settings import Settings, read_settings
 from partlabel.evaluate import Estimate, Evaluation
 
@@ -105,10 +106,13 @@ def show_run(run: runs.Run) -> None:
         show.evaluations(found, held_out["n"], held_out["of"])
     elif found:
         show.quality(found)
+        aside = Aside.of(run)
+        assert aside is not None
+        show.tell(aside.sentence)
     else:
         show.tell(
-            f"Not measured: there are {held_out['of']} gold rows. From {fitting.ENOUGH_GOLD} on, "
-            "half of them are kept out of training to measure the model."
+            "Not measured: too little is known to train on when some rows are left out. From "
+            f"{fitting.ENOUGH_GOLD} gold rows on, half of them measure the model."
         )
 
 
@@ -147,7 +151,9 @@ def _facts(
         "evidence": counts,
         "held_out": {"n": int(problem.held_out.sum()), "of": counts["gold"]},
         "others_held_out": int(problem.others.sum()),
+        "cross_fitted": len(evidence) if fitted.cross_fitted else 0,
         "objective": fitted.objective,
+        "out_of_fold": fitted.out_of_fold,
         "choice": fitted.choice,
         "ended": fitted.ended,
     }

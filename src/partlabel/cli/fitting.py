@@ -1,5 +1,6 @@
 """Fitting: a table and settings in, a trained model and everything known about it out."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from partlabel.aggregate import Aggregator
@@ -17,6 +19,7 @@ from partlabel.cli.features import Features, estimator
 from partlabel.cli.settings import RuleText, Settings
 from partlabel.cli.show import Steps
 from partlabel.errors import InputError, rows_named
+from partlabel.evaluate.search import folds
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 from partlabel.learn import PartialLabelClassifier
@@ -26,6 +29,7 @@ from partlabel.tables import as_series
 ENOUGH_GOLD = 20  # fewer are too few to halve
 ENOUGH_OTHERS = 1_000  # of fewer, a tenth would say little
 MOST_OTHERS = 10_000
+N_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +70,11 @@ class Fitted:
     checks : polars.DataFrame or None
         For each way to predict (``what``) and each item that trained nothing: its gold, or null,
         and ``p_<class>``.
+    cross_fitted : bool
+        Whether these are all items, each predicted by a model that was trained without it.
     objective, choice : str
         How it was trained, and why so.
+    out_of_fold : bool
     ended : str
         How training ended.
     """
@@ -77,8 +84,10 @@ class Fitted:
     reliability: pl.DataFrame | None
     objective: str
     choice: str
+    out_of_fold: bool
     ended: str
     checks: pl.DataFrame | None
+    cross_fitted: bool
 
 
 def set_up(frame: pl.DataFrame, settings: Settings) -> Problem:
@@ -91,7 +100,7 @@ def set_up(frame: pl.DataFrame, settings: Settings) -> Problem:
     """
     columns = settings.columns
     features = Features.chosen(frame, columns)
-    evidence = _evidence(frame, settings)
+    evidence = evidence_of(frame, settings)
     named = {
         *features.names,
         *matching(frame, columns.sources, "--sources", columns.single),
@@ -109,7 +118,7 @@ def set_up(frame: pl.DataFrame, settings: Settings) -> Problem:
 
 
 def fit(problem: Problem, settings: Settings, step: Steps) -> Fitted:
-    """Train on all rows but those held out, and predict these.
+    """Train on all rows but those held out, and predict these; of few rows, cross-fit all.
 
     Raises
     ------
@@ -134,20 +143,57 @@ def fit(problem: Problem, settings: Settings, step: Steps) -> Fitted:
             problem.evidence.select(away),
             sample_weight=counted.astype(np.float64) if others.any() else None,
         )
-    checks, here = None, np.flatnonzero(problem.held_out | others)
-    if len(here):
-        with step("measuring on rows kept aside"):
+    checks: pl.DataFrame | None
+    here = np.flatnonzero(problem.held_out | others)
+    with step("measuring on rows that trained nothing"):
+        if len(here):
             probs = learner.predict_proba(transformer.transform(problem.table[here]))
-            checks = _checks(problem.evidence.select(here), here, probs, learner.label_model_)
+            checks = predictions(problem.evidence.select(here), here, probs, learner.label_model_)
+        else:
+            checks = cross_fitted(problem, settings, learner.objective_, learner.out_of_fold_)
     return Fitted(
         model=Pipeline([("features", transformer), ("classifier", learner.estimator_)]),
         beliefs=_beliefs(learner.beliefs_, problem),
         reliability=_reliability(learner, problem.evidence.select(away)),
         objective=learner.objective_,
         choice=learner.choice_,
+        out_of_fold=learner.out_of_fold_,
         ended=learner.status_.value,
         checks=checks,
+        cross_fitted=checks is not None and not len(here),
     )
+
+
+def cross_fitted(
+    problem: Problem, settings: Settings, objective: str, out_of_fold: bool
+) -> pl.DataFrame | None:
+    """What models say of rows that they weren't trained on: each of five leaves a fifth out.
+
+    They are trained as the model was; the choice of its objective saw all rows. None where a fold
+    leaves too little to train on.
+    """
+    evidence, model = problem.evidence, settings.model
+    n_folds = min(N_FOLDS, len(evidence))
+    fold, parts = folds(evidence, n_folds, model.seed), []
+    learner = PartialLabelClassifier(
+        estimator(model.estimator, model.seed),
+        objective=objective,  # type: ignore[arg-type]  # it has been used
+        out_of_fold=out_of_fold,
+        random_state=model.seed,
+    )
+    for k in range(n_folds):
+        here, away = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        transformer = problem.features.transformer()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it is measured as it is
+            try:
+                X = _transformed(transformer, problem.table[away])
+                learner.fit(X, evidence.select(away))
+            except ValueError:  # one class, no word, or no evidence
+                return None
+        probs = learner.predict_proba(transformer.transform(problem.table[here]))
+        parts.append(predictions(evidence.select(here), here, probs, learner.label_model_))
+    return pl.concat(parts)
 
 
 def _reliability(learner: PartialLabelClassifier, evidence: Evidence) -> pl.DataFrame | None:
@@ -166,7 +212,14 @@ def probabilities(model: Pipeline, table: pl.DataFrame, labels: LabelSpace) -> B
     return Beliefs(probs, labels)
 
 
-def _evidence(frame: pl.DataFrame, settings: Settings) -> Evidence:
+def evidence_of(frame: pl.DataFrame, settings: Settings) -> Evidence:
+    """Read what is known of each row's label.
+
+    Raises
+    ------
+    InputError
+        If a column isn't there, or a label is no class.
+    """
     columns, abstain = settings.columns, settings.abstain
     sources = matching(frame, columns.sources, "--sources", columns.single)
     said = frame.select(spoken(frame[name], abstain) for name in sources)
@@ -262,13 +315,18 @@ def _transformed(transformer: Any, table: pl.DataFrame) -> Any:
         ) from None
 
 
-def _checks(
+def predictions(
     aside: Evidence,
     rows: NDArray[np.int64],
     predicted: NDArray[np.float64],
     label_model: Aggregator | None,
 ) -> pl.DataFrame:
-    """What the model says of items that it hasn't seen, and the label model without their gold."""
+    """What the model says of items that it hasn't seen, and the label model without their gold.
+
+    Returns
+    -------
+    table of what, item (its position in `rows` where it has no id), gold, and p_<class>
+    """
     said = {"model": Beliefs(predicted, aside.labels)}
     if label_model is not None:
         said["label model"] = label_model.aggregate(aside.without("gold"))

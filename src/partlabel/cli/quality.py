@@ -2,14 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from partlabel.beliefs import Beliefs
-from partlabel.cli.columns import nearest, spoken
+from partlabel.cli.columns import nearest
 from partlabel.cli.formats import read_table
+from partlabel.cli.gold import some
 from partlabel.cli.runs import Run
 from partlabel.errors import InputError
 from partlabel.evaluate import (
@@ -20,14 +22,26 @@ from partlabel.evaluate import (
     reliability_diagram,
 )
 from partlabel.evaluate.best_basis import FEWEST_GOLD
-from partlabel.evidence import Candidates
+from partlabel.evidence import Candidates, Evidence
 
 MODEL, LABEL_MODEL = "model", "label model"
+GONE = (
+    "the table that the run was fitted on, which isn't where it was, or has changed. Put it back, "
+    "or fit again"
+)
+
+
+class Unseen(Enum):
+    """Why a model hasn't seen the rows that it is measured on; the value says so."""
+
+    KEPT = "{rows} that trained nothing"
+    LEFT_OUT = "{rows}, each predicted by a model that was trained without it"
+    NEW = "{rows} of --data"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aside:
-    """The rows of a run that trained nothing.
+    """Rows with predictions of models that weren't trained on them.
 
     Attributes
     ----------
@@ -36,16 +50,18 @@ class Aside:
     gold : (n_aside,) class names, null where the label isn't known
     candidates : Candidates or None
     rows : (n_aside,) int
-        Where these rows stand among those of the run.
-    n_unused : int
-        Gold labels that were given for other rows.
+        Where these rows stand among those of the run, or of the new table.
+    unseen : Unseen
+    unused : str
+        Which labels of --gold aren't used, and why; empty where all are.
     """
 
     said: dict[str, Beliefs]
     gold: pl.Series
     candidates: Candidates | None
     rows: np.ndarray[tuple[int], np.dtype[np.int64]]
-    n_unused: int = 0
+    unseen: Unseen = Unseen.KEPT
+    unused: str = ""
 
     @classmethod
     def of(cls, run: Run, gold: pl.DataFrame | None = None) -> "Aside | None":
@@ -59,25 +75,43 @@ class Aside:
         """
         if run.checks is None:
             return None
-        parts = {
-            str(what): table for (what,), table in run.checks.group_by("what", maintain_order=True)
-        }
-        labels = run.evidence.labels
+        unseen = Unseen.LEFT_OUT if run.facts.get("cross_fitted") else Unseen.KEPT
+        return cls.predicted(run.checks, ids_of(run.evidence), run.evidence, unseen, gold)
+
+    @classmethod
+    def predicted(
+        cls,
+        checks: pl.DataFrame,
+        items: pl.Series,
+        evidence: Evidence,
+        unseen: Unseen,
+        gold: pl.DataFrame | None,
+    ) -> "Aside":
+        """Put together what was predicted, as in ``checks.parquet``, and what is known of it."""
+        parts = {str(what): one for (what,), one in checks.group_by("what", maintain_order=True)}
         first = parts[MODEL]
-        known, n_unused = first["gold"], 0
+        known, unused = first["gold"], ""
         if gold is not None:
             added = first.select("item").join(gold, on="item", how="left", maintain_order="left")
             known = added["label"].fill_null(known)
-            n_unused = len(gold) - int(added["label"].is_not_null().sum())
-        rows = _rows(run, first["item"])
-        sets = run.evidence.candidates
+            unused = _trained_on(gold.filter(~pl.col("item").is_in(first["item"].implode())))
+        rows, sets = _rows(items, first["item"]), evidence.candidates
         return cls(
-            said={what: Beliefs.from_polars(table, labels) for what, table in parts.items()},
+            said={what: Beliefs.from_polars(one, evidence.labels) for what, one in parts.items()},
             gold=known,
             candidates=None if sets is None else _without_ids(sets.select(rows)),
             rows=rows,
-            n_unused=n_unused,
+            unseen=unseen,
+            unused=unused,
         )
+
+    @property
+    def sentence(self) -> str:
+        """On which rows it is measured, and which labels can't be used."""
+        n = len(self.gold)
+        rows = self.unseen.value.format(rows=f"{n:,} row{'' if n == 1 else 's'}")
+        said = f"Measured on {rows}; {self.n_gold:,} of them with gold."
+        return f"{said} {self.unused}".strip()
 
     @property
     def n_gold(self) -> int:
@@ -125,44 +159,6 @@ class Aside:
         return {what: reliability_diagram(said, self.gold) for what, said in self.said.items()}
 
 
-def read_gold(path: Path, run: Run) -> pl.DataFrame:
-    """Read labels of items: a table with the columns item and label.
-
-    Raises
-    ------
-    InputError
-        If a column isn't there, an item is named twice, or a label is no class of the run.
-    """
-    table = read_table(path)
-    for name in ("item", "label"):
-        if name not in table.columns:
-            raise InputError(
-                f"The gold file must have a column {name!r}; {str(path)!r} has "
-                f"{', '.join(map(repr, table.columns[:12]))}. Rename its columns."
-            )
-    gold = table.select("item", label=spoken(table["label"])).drop_nulls()
-    if gold["item"].is_duplicated().any():
-        twice = gold.filter(pl.col("item").is_duplicated())["item"][0]
-        raise InputError(f"The gold file must name an item once; {twice!r} is there twice.")
-    classes = [str(name) for name in run.evidence.labels.classes]
-    for name in gold["label"].unique(maintain_order=True):
-        if name not in classes:
-            raise InputError(
-                f"The gold file must hold classes of the run; got {name!r}. "
-                f"{nearest(str(name), classes)}"
-            )
-    wanted = ids_of(run).dtype
-    if gold["item"].dtype != wanted:
-        try:
-            return gold.with_columns(pl.col("item").cast(wanted))
-        except pl.exceptions.InvalidOperationError:
-            raise InputError(
-                f"The items of the gold file must be those of the run, of type {wanted}; got "
-                f"{gold['item'][0]!r}. Use the ids, or the row numbers where the run has none."
-            ) from None
-    return gold
-
-
 def column_of(run: Run, name: str) -> pl.Series:
     """(n_items,) A column of the table that the run was fitted on.
 
@@ -197,20 +193,32 @@ def table_of(run: Run) -> pl.DataFrame | None:
     return read_table(path)
 
 
-def ids_of(run: Run) -> pl.Series:
+def ids_of(evidence: Evidence) -> pl.Series:
     """(n_items,) What the items are called; row numbers where they have no ids."""
-    ids = run.evidence.item_ids
-    return pl.Series("item", np.arange(len(run.evidence)) if ids is None else ids)
+    ids = evidence.item_ids
+    return pl.Series("item", np.arange(len(evidence)) if ids is None else ids)
 
 
-def _rows(run: Run, items: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(n_aside,) Where the items stand in the run."""
-    place = ids_of(run).to_frame().with_row_index("row")
+def _rows(items: pl.Series, some: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """(n_some,) Where some items stand among all."""
+    place = items.to_frame().with_row_index("row")
     return np.asarray(
-        items.to_frame().join(place, on="item", how="left", maintain_order="left")["row"],
+        some.to_frame().join(place, on="item", how="left", maintain_order="left")["row"],
         dtype=np.int64,
     )
 
 
 def _without_ids(sets: Candidates) -> Candidates:
     return Candidates(sets.sets, sets.labels)
+
+
+def _trained_on(gold: pl.DataFrame) -> str:
+    """Say which labels are about rows that the model was trained on."""
+    n = len(gold)
+    if not n:
+        return ""
+    return (
+        f"{n:,} label{'' if n == 1 else 's'} of --gold ({some(gold['item'])}) "
+        f"{'is' if n == 1 else 'are'} left out: the model was trained on these rows, and looks "
+        "better there than it is. --cross-fit predicts them by models that weren't."
+    )

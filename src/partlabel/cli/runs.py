@@ -6,7 +6,8 @@ beliefs.parquet        what is believed about each item
 reliability.parquet    what each source is worth (where there are votes)
 evidence.parquet       what was known of each item: gold, candidates, and a column for each source
 items.parquet          a few columns of each item, for the report's examples
-checks.parquet         predictions for the items that trained nothing (where there are some)
+checks.parquet         predictions for the items that trained nothing; of a small table for all
+                       items, each by a model that was trained without it
 report.html            all of it for people
 run.json               versions, options, data, seed and metrics; what differs between two runs
                        of one command, the time, stands under "time" alone
@@ -24,6 +25,7 @@ import numpy as np
 import polars as pl
 
 from partlabel.beliefs import Beliefs
+from partlabel.cli.settings import Settings, parse_settings
 from partlabel.errors import InputError
 from partlabel.evidence import Candidates, ClassSets, Evidence, Votes
 from partlabel.files import replacing
@@ -44,9 +46,13 @@ class Run:
     ----------
     facts : dict
         The content of ``run.json``.
+    evidence : Evidence
+    items : polars.DataFrame
+    beliefs : Beliefs
+    reliability : polars.DataFrame or None
     checks : polars.DataFrame or None
-        For each way to predict (``what``) and each item that trained nothing: its gold, or null,
-        and ``p_<class>``.
+        For each way to predict (``what``) and each item that trained nothing (or was left out of
+        the training that predicts it): its gold, or null, and ``p_<class>``.
     """
 
     facts: dict[str, Any]
@@ -55,6 +61,11 @@ class Run:
     beliefs: Beliefs
     reliability: pl.DataFrame | None
     checks: pl.DataFrame | None
+
+    @property
+    def settings(self) -> Settings:
+        """What `fit` was told."""
+        return parse_settings(self.facts["settings"], FACTS)
 
 
 def check_free(folder: Path, *, force: bool) -> None:
@@ -144,13 +155,14 @@ def read_run(folder: Path) -> Run:
         items=_part(folder, "items"),
         beliefs=Beliefs.from_polars(_part(folder, "beliefs"), labels),
         reliability=None if evidence.votes is None else _part(folder, "reliability"),
-        checks=_part(folder, "checks") if aside(facts) else None,
+        checks=_part(folder, "checks") if _n_checks(facts) else None,
     )
 
 
-def aside(facts: dict[str, Any]) -> int:
-    """How many items trained nothing."""
-    return int(facts["held_out"]["n"]) + int(facts.get("others_held_out", 0))
+def _n_checks(facts: dict[str, Any]) -> int:
+    """How many items were predicted by a model that wasn't trained on them."""
+    others = int(facts.get("others_held_out", 0)) + int(facts.get("cross_fitted", 0))
+    return int(facts["held_out"]["n"]) + others
 
 
 def _part(folder: Path, name: str) -> pl.DataFrame:

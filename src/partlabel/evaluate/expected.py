@@ -191,7 +191,8 @@ def _estimates(
     population: Population, audit: Audit, assumption: str, level: float
 ) -> dict[str, Estimate]:
     found, n = influences(population), len(population)
-    reach = float(ndtri((1.0 + level) / 2.0)) * np.sqrt(found.variance_of_beliefs / n)
+    variance = np.maximum(found.variance_of_beliefs, 0.0)  # rounding may leave less
+    reach = float(ndtri((1.0 + level) / 2.0)) * np.sqrt(variance / n)
 
     def estimate(value: float, spread: float, verdict_on: str) -> Estimate:
         return Estimate(

@@ -250,7 +250,7 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
         self, X: Any, known: Evidence, settings: list[dict[str, Any]], by: str, seed: int | None
     ) -> tuple[Standings, list[float]]:
         """Compare the candidates out of fold, and by agreement with sources that were left out."""
-        fold = _folds(known, self.cv, self.random_state + (seed or 0))
+        fold = folds(known, self.cv, self.random_state + (seed or 0))
         shape = (len(known), len(known.labels))
         predicted = [np.zeros(shape) for _ in settings]
         likelihood = np.zeros(shape)
@@ -338,8 +338,8 @@ def _exact(evidence: Evidence) -> NDArray[np.bool_]:
     return np.zeros(len(evidence), dtype=bool) if gold is None else gold.exact
 
 
-def _folds(known: Evidence, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """(n_rows,) The fold of each row; classes that are known are spread over all folds."""
+def folds(known: Evidence, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """(n_rows,) Deal rows into folds; classes that are known are spread over all of them."""
     order = np.random.default_rng(seed).permutation(len(known))
     by_class = order[np.argsort(np.asarray(known)[order], kind="stable")]
     fold = np.empty(len(known), dtype=np.int64)
