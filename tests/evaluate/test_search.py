@@ -195,3 +195,18 @@ def test_repeats_show_how_much_rests_on_the_folds() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         PartialLabelSearchCV(Oracle(), GRID, **settings).fit(X, EVIDENCE["votes"])
+
+
+def test_candidates_that_are_trained_side_by_side_give_the_same_result() -> None:
+    truth = np.random.default_rng(0).integers(len(LABELS), size=300)
+    X = np.random.default_rng(1).normal(loc=truth[:, None], size=(300, 2))
+    found = [
+        PartialLabelSearchCV(
+            PartialLabelClassifier(SoftLogisticRegression(), objective="expected"),
+            {"estimator__C": [1e-5, 1.0]},
+            cv=2,
+            n_jobs=n_jobs,
+        ).fit(X, votes_of(truth))
+        for n_jobs in (None, 2)
+    ]
+    assert found[0].results_.equals(found[1].results_)

@@ -2,30 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from partlabel.evaluate.metrics import Floats
 from partlabel.evidence import Evidence
 
 FEWEST_SOURCES = 3  # with one of two left out, nothing checks the other
 
 
 def agreement(
-    fitted: Sequence[Callable[[Evidence], Any]],
+    told: Callable[[Evidence], Sequence[Floats]],
+    n_candidates: int,
     learnt: Evidence,
     unseen: Evidence,
-    X_unseen: Any,
     left_out: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Count the votes of left-out sources on unseen rows with which models agree, and all of them.
 
     Parameters
     ----------
-    fitted : functions that train a model on evidence, one for each candidate
+    told : function of evidence about the learnt rows
+        What each candidate, trained on it, says of the unseen rows: (n_unseen, n_classes) each.
+    n_candidates : int
     learnt, unseen : Evidence of other rows, with the same sources
-    X_unseen : features of the unseen rows
     left_out : (n_sources,) bool
 
     Returns
@@ -34,12 +35,12 @@ def agreement(
     """
     votes = unseen.votes
     if votes is None or votes.n_sources < FEWEST_SOURCES or not left_out.any():
-        return np.zeros((len(fitted), 2))
+        return np.zeros((n_candidates, 2))
     spoken = left_out[votes.source]
     item, vocabulary = votes.item[spoken], votes.vocabulary
     said = vocabulary.sets[vocabulary.meaning[votes.symbol[spoken]]]
-    rest, each = without_sources(learnt, left_out), np.arange(len(item))
-    guesses = [fit(rest).predict_proba(X_unseen).argmax(axis=1) for fit in fitted]
+    each = np.arange(len(item))
+    guesses = [probs.argmax(axis=1) for probs in told(without_sources(learnt, left_out))]
     return np.array([[said[each, guess[item]].sum(), len(item)] for guess in guesses], dtype=float)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from partlabel.aggregate import Aggregator
@@ -70,6 +71,9 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
     label_model : label model, default None
         What makes beliefs of votes; None takes `LabelModel()`.
     level : float in (0, 1), default 0.95
+    n_jobs : int or None, default None
+        How many candidates are trained at the same time; -1 takes all cores, None one, or what
+        joblib's ``parallel_config`` says. The result is the same.
     random_state : int, default 0
 
     Attributes
@@ -130,6 +134,7 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
         n_repeats: int = 1,
         label_model: Aggregator | None = None,
         level: float = 0.95,
+        n_jobs: int | None = None,
         random_state: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -141,6 +146,7 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.n_repeats = n_repeats
         self.label_model = label_model
         self.level = level
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def fit(self, X: Any, y: Evidence | Votes | Candidates) -> Self:
@@ -259,16 +265,31 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
             here, away = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
             X_here, X_away = _safe_indexing(X, here), _safe_indexing(X, away)
             learnt, unseen = known.select(away), known.select(here)
-            fits = [partial(self._candidate(one, seed).fit, X_away) for one in settings]
-            for probs, fit in zip(predicted, fits, strict=True):
-                probs[here] = fit(learnt).predict_proba(X_here)
+            told = partial(self._told, settings, seed, X_away, X_here)
+            for probs, found in zip(predicted, told(learnt), strict=True):
+                probs[here] = found
             if by == "likelihood":
                 likelihood[here] = Sources.learnt(self.label_model, learnt).log_likelihood(unseen)
             if by == "likelihood" and known.votes is not None:
                 left_out = np.arange(known.votes.n_sources) % self.cv == k
-                agreed += agreement(fits, learnt, unseen, X_here, left_out)
+                agreed += agreement(told, len(settings), learnt, unseen, left_out)
         share = (agreed[:, 0] / np.maximum(agreed[:, 1], 1)).tolist()
         return self._standings(predicted, known, likelihood, by), share
+
+    def _told(
+        self,
+        settings: Sequence[Mapping[str, Any]],
+        seed: int | None,
+        X_away: Any,
+        X_here: Any,
+        learnt: Evidence,
+    ) -> Sequence[Floats]:
+        """What each candidate, trained on evidence of some rows, says of others."""
+        found: list[Floats] = Parallel(n_jobs=self.n_jobs)(
+            delayed(_predicted)(self._candidate(one, seed), X_away, learnt, X_here)
+            for one in settings
+        )
+        return found
 
     def _standings(
         self,
@@ -322,6 +343,11 @@ class PartialLabelSearchCV(MetaEstimatorMixin, BaseEstimator):
             mean = np.mean([share for _, share in runs], axis=0)
             table = table.with_columns(agreement=pl.Series(mean))
         return table
+
+
+def _predicted(model: Any, X_away: Any, learnt: Evidence, X_here: Any) -> Floats:
+    """What a candidate says of rows that it wasn't trained on."""
+    return np.asarray(model.fit(X_away, learnt).predict_proba(X_here))
 
 
 def _mean(runs: list[Standings]) -> Standings:
