@@ -31,6 +31,7 @@ from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.cost import PRECISIONS, Cost, Model, held_out, numpy_probs
 from partlabel.train.epochs import EachEpoch
 from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
+from partlabel.train.input_importance import input_importance
 from partlabel.train.inputs import Inputs
 from partlabel.train.loop import Ending, chance
 from partlabel.train.networks import mlp
@@ -287,6 +288,29 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         """(n_rows,) Give the name of the likeliest class. Raises as `predict_proba` does."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
+
+    def input_importance(self, X: Any) -> NDArray[np.float64]:
+        """Give the mean absolute contribution of each feature to the predicted class.
+
+        By integrated gradients where captum is installed, else by gradient times input.
+
+        Parameters
+        ----------
+        X : (n_rows, n_features) features
+
+        Returns
+        -------
+        (n_features,) float, in logits.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` wasn't called.
+        InputError
+            If rows aren't vectors.
+        """
+        check_is_fitted(self, "module_")
+        return input_importance(self.module_, self._inputs(X), self._device())
 
     def score(self, X: Any, y: Any) -> float:
         """Give the accuracy, approximated where labels are only partly known.

@@ -19,6 +19,7 @@ MEANING = {
     "planting": "predictions flipped by another class's trigger; beside it, by ordinary words",
     "importance": "how far hiding triggers moves predictions; beside it, hiding ordinary words",
     "linear": "share of triggers in what a linear model's features contribute",
+    "network": "share of triggers in what a network's inputs contribute",
     "learnable": "skill of models trained without triggers; beside it, of this one without them",
     "strangeness": "skill at telling rows where rules speak from others, all without triggers",
     "leaving out": "agreement where a left-out rule fires alone; beside it, by chance",

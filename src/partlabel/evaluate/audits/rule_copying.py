@@ -46,7 +46,7 @@ from partlabel.evaluate.audits.copying_verdict import (
     otherness,
     remedies,
 )
-from partlabel.evaluate.audits.linear_importance import linear_share
+from partlabel.evaluate.audits.feature_importance import trigger_share
 from partlabel.evaluate.audits.rule_inputs import RuleInputs
 from partlabel.evaluate.intervals import check_level
 from partlabel.evaluate.powered.measured import Measured, lost, mean_over
@@ -307,7 +307,7 @@ def _audited(
         opinion(subject),
         planting(subject),
         importance(subject),
-        _linear(subject, rules),
+        _contributed(subject, rules),
         anew,
         strange,
         _pooled(alone),
@@ -330,11 +330,12 @@ def _audited(
     )
 
 
-def _linear(subject: Subject, rules: Sequence[Rule]) -> Finding | None:
-    share = linear_share(subject.model, subject.inputs.frame, rules)
-    if share is None:
+def _contributed(subject: Subject, rules: Sequence[Rule]) -> Finding | None:
+    found = trigger_share(subject.model, subject.inputs.frame, rules)
+    if found is None:
         return None
-    return Finding("linear", Measured(share, np.zeros(0)), 0.0, len(subject.inputs.frame))
+    n = len(subject.inputs.frame)
+    return Finding(found.probe, Measured(found.share, np.zeros(0)), 0.0, n)
 
 
 def _pooled(alone: Sequence[Alone]) -> Finding | None:
