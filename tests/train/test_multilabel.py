@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 
 from partlabel import InputError
-from partlabel.losses import asymmetric_loss
+from partlabel.losses import large_loss, role_loss
 from partlabel.train import TorchMultiLabelClassifier
+from partlabel.train.multilabel_costs import Role
 
 QUICK = {"max_epochs": 30, "batch_size": 64, "learning_rate": 0.02}
 
@@ -59,8 +62,48 @@ def test_chances_may_differ_by_label_and_costs_may_be_the_users() -> None:
     two = net(objective="likelihood", seen_present=0.4, max_epochs=3)
     seen = hidden(y, kept=0.4, absent=0.0)
     assert np.allclose(one.fit(X, seen).predict_proba(X), two.fit(X, seen).predict_proba(X))
-    asl = net(objective=lambda logits, present, _: asymmetric_loss(logits, present))
-    assert asl.fit(X, y).score(X, y) > 0.8
+    large = net(objective=lambda logits, present, _: large_loss(logits, present, 0.5))
+    assert large.fit(X, y).score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("objective", ["asymmetric", "hill"])
+def test_costs_of_assumed_negatives_rank_well_where_half_of_the_positives_are_missing(
+    objective: str,
+) -> None:
+    (X, y), (fresh, truth) = tags(800), tags(800, seed=3)
+    seen = hidden(y, kept=0.5, absent=0.0)
+    assert net(objective=objective).fit(X, seen).score(fresh, truth) > 0.9
+
+
+@pytest.mark.parametrize(("kept", "absent"), [(0.4, 0.0), (0.6, 0.3), (0.9, 0.0)])
+def test_learnt_chances_are_those_by_which_labels_were_hidden(kept: float, absent: float) -> None:
+    (X, y), (fresh, truth) = tags(800), tags(800, seed=3)
+    fitted = net(objective="likelihood", seen_present="learnt", seen_absent="learnt")
+    fitted.fit(X, hidden(y, kept=kept, absent=absent))
+    assert float(fitted.cost_.seen_present.mean()) == pytest.approx(kept, abs=0.1)
+    assert float(fitted.cost_.seen_absent) == pytest.approx(absent, abs=0.05)
+    assert fitted.predict_proba(fresh).sum() / truth.sum() == pytest.approx(1.0, abs=0.15)
+
+
+def test_role_believes_overlooked_labels_more_than_absent_ones_row_by_row() -> None:
+    (X, y), (fresh, truth) = tags(800), tags(800, seed=3)
+    seen = hidden(y, kept=0.4, absent=0.0)
+    fitted = net(objective="role", expected_labels=1.9).fit(X, seen)
+    assert fitted.score(fresh, truth) > 0.9
+    table, unseen = fitted.cost_.table.numpy(), np.isnan(seen)
+    assert roc_auc_score(y[unseen], table[unseen]) > 0.9
+
+
+def test_role_costs_what_role_loss_does_and_seen_absences_their_own() -> None:
+    present = torch.tensor([[True, False, False], [False, True, False]])
+    cost = Role(1.5, present, torch.Generator().manual_seed(0))
+    nothing, rows = torch.zeros_like(present), torch.tensor([1, 0])
+    logits = torch.tensor([[0.5, -1.0, 2.0], [1.0, 0.0, -2.0]])
+    plain = role_loss(logits, cost.table[rows], present[rows], 1.5)
+    assert torch.allclose(cost(logits, present[rows], nothing, rows), plain)
+    absent = torch.tensor([[False, False, True], [False, False, False]])
+    told = cost(logits, present[rows], absent, rows) - plain
+    assert told.tolist() == pytest.approx([np.log1p(np.exp(2.0)) / 3, 0.0], abs=1e-6)
 
 
 def test_every_entry_is_accounted_for() -> None:
@@ -86,13 +129,25 @@ def test_tables_give_names_and_clones_work() -> None:
     assert np.array_equal(fitted.predict_proba(X), net(max_epochs=1).fit(X, y).predict_proba(X))
 
 
-def test_a_resumed_run_is_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"objective": "role", "expected_labels": 2.0},
+        {"objective": "likelihood", "seen_present": "learnt", "seen_absent": "learnt"},
+    ],
+)
+def test_a_resumed_run_is_an_uninterrupted_one(told: dict[str, object], tmp_path: Path) -> None:
     X, y = tags(100)
-    whole = net(max_epochs=4).fit(X, y)
-    net(max_epochs=2, checkpoint=tmp_path / "state.pt").fit(X, y)
-    resumed = net(max_epochs=4, checkpoint=tmp_path / "state.pt", resume=True).fit(X, y)
+    y = hidden(y, kept=0.7, absent=0.4)
+    whole = net(max_epochs=4, **told).fit(X, y)
+    saved = {"checkpoint": tmp_path / "state.pt", **told}
+    net(max_epochs=2, **saved).fit(X, y)
+    resumed = net(max_epochs=4, resume=True, **saved).fit(X, y)
     assert resumed.history_.equals(whole.history_)
     assert np.array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    for one, two in zip(resumed.cost_.parameters(), whole.cost_.parameters(), strict=True):
+        assert torch.equal(one, two)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +168,10 @@ def test_settings_are_refused() -> None:
     X, y = tags(20)
     with pytest.raises(InputError, match=r"`objective` must be one of 'masked', .* got 'best'"):
         net(objective="best").fit(X, y)
+    with pytest.raises(InputError, match=r"`expected_labels` must be above 0 for the ob.*got None"):
+        net(objective="role").fit(X, y)
+    with pytest.raises(InputError, match="`seen_absent` must be above 0 for labels that are seen"):
+        net(objective="likelihood").fit(X, y)
     with pytest.raises(InputError, match=r"`threshold` must lie in \(0, 1\); got 1"):
         net(threshold=1.0).fit(X, y)
     with pytest.raises(InputError, match="`y` must have a label that is present in one row"):

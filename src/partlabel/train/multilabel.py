@@ -3,12 +3,12 @@
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 from sklearn.utils import check_random_state
@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from partlabel.errors import InputError, rows_named
-from partlabel.losses import assume_negative, masked_bce, missing_label_nll
 from partlabel.tables import as_frame
 from partlabel.train.channels import FixedVotes
 from partlabel.train.cost import PRECISIONS, Model
@@ -24,12 +23,20 @@ from partlabel.train.epochs import EachEpoch
 from partlabel.train.estimator import TorchEstimator, check_choice, check_lengths, held_apart
 from partlabel.train.inputs import Inputs
 from partlabel.train.loop import chance
+from partlabel.train.multilabel_costs import (
+    FASTER,
+    FUNCTIONS,
+    Chance,
+    Function,
+    LabelCost,
+    Likelihood,
+    Plain,
+    Role,
+)
 from partlabel.train.networks import mlp
 
-Function: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
-
 KINDS = ("present", "absent", "unseen")
-NAMES = ("masked", "likelihood", "assume_negative")
+NAMES = ("masked", "likelihood", "assume_negative", "asymmetric", "hill", "role")
 
 
 class TorchMultiLabelClassifier(TorchEstimator):
@@ -39,16 +46,27 @@ class TorchMultiLabelClassifier(TorchEstimator):
     ----------
     module : nn.Module, or function of (n_features, n_labels) to one, default `mlp`
         Gives log-odds (n_rows, n_labels). A module is copied, not changed.
-    objective : {"masked", "likelihood", "assume_negative"} or function, default "masked"
+    objective : str, one of those below, or function, default "masked"
         "masked": the labels that were seen, alike for each row; right where labels are missing for
         reasons that have nothing to do with them.
         "likelihood": the probability of what was seen, given how often a label is, by presence.
         Right where mostly what is present gets marked.
         "assume_negative": what wasn't seen is absent; predicts too few labels where it isn't.
+        "asymmetric", "hill": the same, but what the network holds for absent, or is sure of
+        nevertheless, pulls less (`asymmetric_loss`, `hill_loss`); they rank, and give no
+        probabilities.
+        "role": network and a table of beliefs about each label of each row teach each other, held
+        to the number of labels (`role_loss`); right where that is known and only positives are
+        marked. The table has rows x labels parameters, which the optimiser goes through each step.
         A function gets (logits, present, absent), all (n_rows, n_labels), and gives a cost for
         each row, or for each of its labels.
-    seen_present, seen_absent : float in [0, 1] or (n_labels,), default 0.5 and 0.0
-        For "likelihood": p(said | present), p(said | absent).
+    seen_present, seen_absent : float in [0, 1], (n_labels,) or "learnt", default 0.5 and 0.0
+        For "likelihood": p(said | present), p(said | absent). Learnt along with the network, ten
+        times as fast: the first for each label, drawn to their mean; the second for all alike.
+        Where nothing is seen to be absent, little but the network's form tells how much is
+        overlooked: better say what you know.
+    expected_labels : float > 0, default None
+        For "role": how many labels a row has on average, seen or not.
     groups, each_epoch, max_epochs, batch_size, learning_rate, weight_decay, optimizer, schedule
         As in `TorchPartialLabelClassifier`.
     early_stopping : bool, default True
@@ -63,6 +81,9 @@ class TorchMultiLabelClassifier(TorchEstimator):
     labels_ : (n_labels,)
         Their names, or positions.
     module_ : the trained network
+    cost_ : nn.Module
+        The objective: for "likelihood" with its `seen_present` and `seen_absent`, for "role" with
+        its `table` of log-odds.
     contributions_ : polars.DataFrame
         One row per kind of entry (present, absent, unseen): entries; trained, held_out and left_out
         (adding up to entries); pull (their share of the gradient by the log-odds, over all epochs).
@@ -87,20 +108,24 @@ class TorchMultiLabelClassifier(TorchEstimator):
     References
     ----------
     T. Durand, N. Mehrasa and G. Mori, Learning a deep ConvNet for multi-label classification with
-    partial labels, CVPR 2019 ("masked").
+    partial labels, CVPR 2019 ("masked"). E. Cole et al., Multi-label learning from single positive
+    labels, CVPR 2021 ("role").
     """
 
     labels_: NDArray[Any]
     module_: nn.Module
+    cost_: LabelCost
     contributions_: pl.DataFrame
 
     def __init__(
         self,
         module: nn.Module | Callable[[int, int], nn.Module] = mlp,
         *,
-        objective: Literal["masked", "likelihood", "assume_negative"] | Function = "masked",
-        seen_present: float | ArrayLike = 0.5,
-        seen_absent: float | ArrayLike = 0.0,
+        objective: Literal["masked", "likelihood", "assume_negative", "asymmetric", "hill", "role"]
+        | Function = "masked",
+        seen_present: Chance = 0.5,
+        seen_absent: Chance = 0.0,
+        expected_labels: float | None = None,
         groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
         each_epoch: Callable[[nn.Module], Iterable[EachEpoch]] | None = None,
         max_epochs: int = 100,
@@ -125,6 +150,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         self.objective = objective
         self.seen_present = seen_present
         self.seen_absent = seen_absent
+        self.expected_labels = expected_labels
         self.groups = groups
         self.each_epoch = each_epoch
         self.max_epochs = max_epochs
@@ -217,7 +243,8 @@ class TorchMultiLabelClassifier(TorchEstimator):
         device, known = self._device(), ~np.isnan(values)
         model = self._model(self._network(inputs, values.shape[1]))
         kind = torch.as_tensor(np.where(known, np.where(values > 0, 0, 1), 2), device=device)
-        cost, pull = self._objective(device), _Pull(device)
+        cost = self._cost(kind == 0, kind == 1, order).to(device)
+        pull = _Pull(device)
         looked_at = np.asarray(known.any(axis=1))
         usable = looked_at if self.objective == "masked" else np.ones(len(values), dtype=bool)
         share = self.validation_share if self.early_stopping else 0.0
@@ -227,14 +254,15 @@ class TorchMultiLabelClassifier(TorchEstimator):
             here = kind[some.to(device)]
             logits = model.logits(inputs.take(some, device))
             pull.watch(logits, here)
-            return cost(logits, here == 0, here == 1).mean()
+            return cost(logits, here == 0, here == 1, some).mean()  # type: ignore[no-any-return]
 
+        @torch.no_grad()
         def score() -> float:
             logits, here = model.predicted(inputs, kept).to(device), kind[kept.to(device)]
-            return -float(cost(logits, here == 0, here == 1).mean())
+            return -float(cost.held_out(logits, here == 0, here == 1).mean())
 
         self._run(
-            {"network": model.network},
+            {"network": model.network, "cost": cost},
             {"pull": pull},
             rows,
             cost=step,
@@ -243,28 +271,29 @@ class TorchMultiLabelClassifier(TorchEstimator):
             identity=f"{seed} {zlib.crc32(values.tobytes())}",
             order=order,
         )
-        self.module_ = model.network
+        self.module_, self.cost_ = model.network, cost.requires_grad_(False)
         self.contributions_ = pull.to_polars(kind.cpu(), rows, kept)
 
     def _model(self, network: nn.Module) -> Model:
         device = self._device()
         return Model(network, FixedVotes().to(device), device, PRECISIONS[self.precision])
 
-    def _objective(self, device: torch.device) -> Function:
+    def _optimizer(self, networks: Mapping[str, nn.Module]) -> torch.optim.Optimizer:
+        optimizer = super()._optimizer({"network": networks["network"]})
+        if learnt := list(networks["cost"].parameters()):
+            rate = FASTER * self.learning_rate
+            optimizer.add_param_group({"params": learnt, "lr": rate, "weight_decay": 0.0})
+        return optimizer
+
+    def _cost(self, present: Tensor, absent: Tensor, order: torch.Generator) -> LabelCost:
         if callable(self.objective):
-            return self.objective
+            return Plain(self.objective)
         check_choice("objective", self.objective, NAMES)
-        if self.objective == "masked":
-            return masked_bce
-        if self.objective == "assume_negative":
-            return lambda logits, present, _: assume_negative(logits, present)
-        rates = [
-            float(rate) if np.ndim(rate) == 0 else torch.as_tensor(np.asarray(rate)).to(device)  # type: ignore[arg-type]
-            for rate in (self.seen_present, self.seen_absent)
-        ]
-        return lambda logits, present, absent: missing_label_nll(
-            logits, present, absent, seen_present=rates[0], seen_absent=rates[1]
-        )
+        if self.objective == "likelihood":
+            return Likelihood(self.seen_present, self.seen_absent, present, absent)
+        if self.objective == "role":
+            return Role(self.expected_labels, present, order)
+        return Plain(FUNCTIONS[self.objective])
 
 
 class _Pull:
