@@ -16,10 +16,10 @@ from partlabel.cli.audits import (
     slices,
     tried,
 )
-from partlabel.cli.gold import read_gold
+from partlabel.cli.gold import read_gold, some
 from partlabel.cli.page import write_page
 from partlabel.cli.quality import column_of, ids_of
-from partlabel.cli.runs import read_run
+from partlabel.cli.runs import Run, read_run
 from partlabel.errors import InputError
 from partlabel.evaluate import GroupAudit, Missingness, RuleCopyingAudit, Slices
 
@@ -65,7 +65,7 @@ def audit(
     _show_missingness(found.missingness)
     _show_groups(found.groups)
     _show_slices(found.slices)
-    _show_copying(found.rule_copying)
+    _show_copying(found.rule_copying, run)
     if output is not None:
         show.say(f"Wrote {output}")
 
@@ -102,7 +102,7 @@ def _show_groups(found: GroupAudit | Needs) -> None:
     show.tell(found.sentence)
     if isinstance(found, Needs):
         return
-    table = found.metrics.filter(pl.col("metric") == "accuracy").sort("value")
+    table = found.metrics.filter(pl.col("metric") == "accuracy").sort("value", nulls_last=True)
     show.table(
         {
             "group": [str(name) for name in table["group"]],
@@ -119,7 +119,7 @@ def _show_groups(found: GroupAudit | Needs) -> None:
 def _show_slices(found: Slices | Needs) -> None:
     show.heading("Where does the model err more?")
     show.tell(found.sentence)
-    if isinstance(found, Needs):
+    if isinstance(found, Needs) or len(found.slices) < 2:
         return
     table = found.to_polars()
     show.table(
@@ -135,12 +135,19 @@ def _show_slices(found: Slices | Needs) -> None:
     )
 
 
-def _show_copying(found: RuleCopyingAudit | Needs) -> None:
+def _show_copying(found: RuleCopyingAudit | Needs, run: Run) -> None:
     show.heading("Does the model copy the rules?")
     if isinstance(found, Needs):
         show.tell(found.sentence)
         return
     show.tell(str(found))
+    rules, votes = set(found.rules["rule"]), run.evidence.votes
+    others = [] if votes is None else [name for name in votes.sources if name not in rules]
+    if others:
+        show.tell(
+            f"Only written rules are looked at; {some(pl.Series(others))} may look at anything, so "
+            "that nothing can be said of copying them."
+        )
     show.table(
         {
             "probe": found.evidence["probe"].to_list(),

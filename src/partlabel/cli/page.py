@@ -11,8 +11,8 @@ from partlabel.evaluate import Evaluation, ReliabilityDiagram
 from partlabel.report import Report
 
 NAMES = {
-    "model": "the model, on rows that it never saw",
-    "label model": "the label model, without their gold",
+    "model": "the model on unseen rows",
+    "label model": "the label model",
 }
 
 
@@ -29,6 +29,7 @@ def write_page(folder: Path, path: Path, audits: Audits | None = None) -> None:
         diagrams={NAMES[what]: found for what, found in _diagrams(run).items()},
         items=run.items,
         **_found(audits),
+        needs=_needs(audits),
         ignored=[
             ("columns", len(facts["unused"]), f"nothing names them: {_some(facts['unused'])}")
         ],
@@ -39,11 +40,16 @@ def write_page(folder: Path, path: Path, audits: Audits | None = None) -> None:
 
 
 def _found(audits: Audits | None) -> dict[str, Any]:
-    """What audits found; what they need is said on the command line."""
-    if audits is None:
-        return {}
-    found = {one.name: getattr(audits, one.name) for one in fields(audits)}
-    return {name: one for name, one in found.items() if not isinstance(one, Needs)}
+    return {name: one for name, one in _parts(audits).items() if not isinstance(one, Needs)}
+
+
+def _needs(audits: Audits | None) -> dict[str, str]:
+    return {name: one.sentence for name, one in _parts(audits).items() if isinstance(one, Needs)}
+
+
+def _parts(audits: Audits | None) -> dict[str, Any]:
+    """What each audit found, or needs."""
+    return {} if audits is None else {f.name: getattr(audits, f.name) for f in fields(audits)}
 
 
 def evaluations(run: Run) -> dict[str, Evaluation]:
@@ -69,7 +75,10 @@ def _reproduction(run: Run) -> dict[str, str]:
         "Seed": str(facts["settings"]["model"]["seed"]),
         "Held out": f"{held_out['n']:,} of {held_out['of']:,} gold rows"
         + (f", and {others:,} others" if others else "")
-        + ", drawn with the seed",
+        + ", drawn with the seed"
+        if not facts.get("cross_fitted")
+        else "in turn, a fifth of the rows at a time; other models, trained without them, predict "
+        "them and are measured",
     }
 
 

@@ -128,6 +128,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     path = folder / FACTS
     if not path.is_file():
         what = f"it holds no {FACTS}" if folder.is_dir() else "there is no such folder"
+        what = "it is a file" if folder.is_file() else what
         raise InputError(f"{str(folder)!r} must be a folder written by `fit`; {what}.")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

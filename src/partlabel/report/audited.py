@@ -10,6 +10,7 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from partlabel.evaluate import GroupAudit, Missingness, RuleCopying, RuleCopyingAudit, Slices
+from partlabel.evidence import Votes
 from partlabel.report.section import Section
 from partlabel.report.summary import Sentence
 from partlabel.report.wording import listed
@@ -17,31 +18,40 @@ from partlabel.report.wording import listed
 SHOWN = 100
 EXAMPLES = 6
 TELLING = 0.05
+ESTIMATORS = {
+    "naive": "labelled items are taken as a random sample",
+    "ipw": "each labelled item counts for as many as were as unlikely to be labelled",
+    "aipw": "the same, and a model of the class; right if one of the two is",
+    "em": "a model of the class, and labelling that depends on the class",
+    "audited": "items drawn at random for an audit; right whatever the models are worth",
+}
 TRIGGER = re.compile("⟦(.*?)⟧", re.DOTALL)
 
 
-def missingness(found: Missingness | None) -> Section | None:
+def missingness(found: Missingness | None, needs: str | None = None) -> Section | None:
     """Whether labelled items are like the others, and each class's share by each estimator."""
+    title = "Whether labelled items are like the others"
     if found is None:
-        return None
-    relations = found.relations
+        return _needed("missingness", title, needs)
+    shares = found.to_polars().filter(pl.col("metric") == "prevalence")
     data = {
         "sentence": found.sentence,
-        "relations": relations.to_dicts(),
-        "propensity": found.class_propensity().to_dicts(),
+        "relations": found.relations.to_dicts(),
         "best": found.best,
-        "shares": found.to_polars().filter(pl.col("metric") == "prevalence").to_dicts(),
+        "shares": shares.to_dicts(),
+        "estimators": [(name, ESTIMATORS[name]) for name in found.estimates],
         "effective": found.weights.effective_size,
         "n_labelled": found.n_labelled,
         "clipped": found.weights.clipped,
     }
-    return Section("missingness", "Whether labelled items are like the others", data)
+    return Section("missingness", title, data)
 
 
-def groups(found: GroupAudit | None) -> Section | None:
+def groups(found: GroupAudit | None, needs: str | None = None) -> Section | None:
     """Which groups get labels, and for which the model is worse."""
+    title = "Whether anyone is served worse"
     if found is None:
-        return None
+        return _needed("groups", title, needs)
     accuracy = found.metrics.filter(pl.col("metric") == "accuracy").sort("value", nulls_last=True)
     data = {
         "sentence": found.sentence,
@@ -49,31 +59,44 @@ def groups(found: GroupAudit | None) -> Section | None:
         "rows": accuracy.head(SHOWN).to_dicts(),
         "found": found.found.head(SHOWN).to_dicts(),
         "classes": found.classes.head(SHOWN).to_dicts(),
+        "assumption": found.classes["assumption"][0],
+        "verdict": found.classes["verdict"][0],
         "has_votes": "coverage" in found.classes.columns,
     }
-    return Section("groups", "Whether anyone is served worse", data)
+    return Section("groups", title, data)
 
 
-def slices(found: Slices | None) -> Section | None:
+def slices(found: Slices | None, needs: str | None = None) -> Section | None:
     """Where the model errs more than elsewhere."""
+    title = "Where the model errs more"
     if found is None:
-        return None
-    data = {"sentence": found.sentence, "rows": found.to_polars().head(SHOWN).to_dicts()}
-    return Section("slices", "Where the model errs more", data)
+        return _needed("slices", title, needs)
+    rows = found.to_polars().head(SHOWN).to_dicts() if len(found.slices) > 1 else []
+    return Section("slices", title, {"sentence": found.sentence, "rows": rows})
 
 
-def rule_copying(found: RuleCopyingAudit | None) -> Section | None:
+def rule_copying(
+    found: RuleCopyingAudit | None, votes: Votes | None = None, needs: str | None = None
+) -> Section | None:
     """Whether the model copies its rules, with the triggers marked in examples."""
+    title = "Whether the model copies its rules"
     if found is None:
-        return None
+        return _needed("rule-copying", title, needs)
+    rules = set(found.rules["rule"])
     data = {
         "found": found,
         "evidence": found.evidence.to_dicts(),
         "rules": found.rules.head(SHOWN).to_dicts(),
+        "others": listed([] if votes is None else [s for s in votes.sources if s not in rules]),
         "examples": [_example(row) for row in found.examples.head(EXAMPLES).to_dicts()],
-        "gold_rows": listed(found.gold_rows.tolist(), most=20),
+        "gold_rows": listed(found.gold_rows.tolist(), most=len(found.gold_rows)),
     }
-    return Section("rule-copying", "Whether the model copies its rules", data)
+    return Section("rule-copying", title, data)
+
+
+def _needed(id_: str, title: str, needs: str | None) -> Section | None:
+    """A section that says what an audit needs; None where nobody asked for it."""
+    return None if needs is None else Section(id_, title, missing=needs)
 
 
 def sentences(

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from partlabel.beliefs import Beliefs
 from partlabel.evaluate import Basis, Evaluation, ReliabilityDiagram, Verdict
+from partlabel.evaluate.intervals import clopper_pearson
 from partlabel.evidence import Evidence
 from partlabel.report import figures
 from partlabel.report.section import Section
 from partlabel.report.summary import commonest_class
-from partlabel.report.wording import plural
+from partlabel.report.wording import decimal, interval, plural
 
 LISTED_CLASSES = 100
 CONFUSION_CLASSES = 20
@@ -89,8 +90,28 @@ def calibration(diagrams: Mapping[str, ReliabilityDiagram]) -> Section | None:
     if not diagrams:
         return None
     tables = [(name, d.level, d.to_polars().to_dicts()) for name, d in diagrams.items()]
+    found = [_tendency(name, diagram) for name, diagram in diagrams.items()]
+    data = {
+        "tables": tables,
+        "sentences": [sentence for sentence, _ in found],
+        "off": any(off for _, off in found),
+    }
     chart = {"calibration": figures.calibration(diagrams)}
-    return Section("calibration", "Whether confidence can be believed", {"tables": tables}, chart)
+    return Section("calibration", "Whether confidence can be believed", data, chart)
+
+
+def _tendency(name: str, diagram: ReliabilityDiagram) -> tuple[str, bool]:
+    """Whether predictions are too sure on average, or too careful; and whether either is so."""
+    n = int(diagram.count.sum())
+    says, right = (float(diagram.count @ x) / n for x in (diagram.confidence, diagram.accuracy))
+    low, high = map(float, clopper_pearson(right * n, n, diagram.level))
+    kind = "gold item" if diagram.basis == "gold" else "item, by assumption"
+    what = "too sure" if says > high else "too careful" if says < low else ""
+    told = what or "as sure as it should be, as far as these rows can tell"
+    return (
+        f"On average {name} is {told}: it says {decimal(says)}, and is right in "
+        f"{interval(right, low, high)} of {plural(n, kind)}."
+    ), bool(what)
 
 
 def _grounds(evaluations: Mapping[str, Evaluation]) -> list[tuple[Basis, str]]:

@@ -57,6 +57,8 @@ class Report:
     groups : GroupAudit, default None
     slices : Slices, default None
     rule_copying : RuleCopyingAudit, default None
+    needs : mapping of an audit's name to a sentence, default {}
+        What an audit would need that wasn't done, such as ``{"groups": "It needs ..."}``.
     items : table of n_items rows, default None
         The user's own table, in the order of the evidence; examples show its columns.
     ignored : sequence of (what, how many, why), default ()
@@ -95,6 +97,7 @@ class Report:
     groups: GroupAudit | None = None
     slices: Slices | None = None
     rule_copying: RuleCopyingAudit | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
     items: Any = None
     ignored: Sequence[tuple[str, int, str]] = ()
     choice: str | None = None
@@ -173,10 +176,12 @@ class Report:
             predicted.beliefs(self.beliefs, self.evidence),
             predicted.quality(self.evaluations),
             predicted.calibration(self.diagrams),
-            audited.missingness(self.missingness),
-            audited.groups(self.groups),
-            audited.slices(self.slices),
-            audited.rule_copying(self.rule_copying),
+            audited.missingness(self.missingness, self.needs.get("missingness")),
+            audited.groups(self.groups, self.needs.get("groups")),
+            audited.slices(self.slices, self.needs.get("slices")),
+            audited.rule_copying(
+                self.rule_copying, self.evidence.votes, self.needs.get("rule_copying")
+            ),
             observed.ignored(self.evidence, self.ignored),
             self._reproduce(),
         ]
@@ -200,5 +205,10 @@ def _environment() -> Environment:
     environment.filters.update(
         count=wording.count, share=wording.share, decimal=wording.decimal, plural=wording.plural
     )
-    environment.globals["interval"] = wording.interval
+    environment.globals["interval"] = _interval
     return environment
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A number with its interval, which a narrow screen may break between the two alone."""
+    return wording.interval(value, low, high).replace(", ", ",\u00a0")

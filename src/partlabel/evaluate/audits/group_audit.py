@@ -1,6 +1,6 @@
 """GroupAudit: who gets labels, whom sources serve badly, and for whom a model fails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from scipy.stats import t as student
 from partlabel.aggregate.reliability import reliability_table
 from partlabel.errors import InputError
 from partlabel.evaluate.audits.false_discovery import benjamini_hochberg, shrunk
-from partlabel.evaluate.estimate import Basis
+from partlabel.evaluate.estimate import Basis, Verdict
 from partlabel.evaluate.intervals import check_level, clopper_pearson
 from partlabel.evaluate.metrics import Floats
+from partlabel.evaluate.powered.contradiction import audit_of
 from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
 from partlabel.evaluate.powered.population import Population, codes_and_names
 from partlabel.evaluate.powered.powered_metrics import BOUNDS, least_error, metrics_of
@@ -39,7 +40,8 @@ class GroupAudit:
     ----------
     classes : polars.DataFrame
         One row per group and class: how many items are believed to be there, and which shares of
-        them some source speaks about (``coverage``), or sources disagree about (``conflict``).
+        them some source speaks about (``coverage``), or sources disagree about (``conflict``). All
+        of it rests on the assumption that beliefs are right, with gold's ``verdict`` on that.
     sources : polars.DataFrame
         One row per group and source: coverage, conflict, and accuracy with intervals, by beliefs
         and by gold. Empty without votes.
@@ -164,22 +166,27 @@ def group_audit(
     which, names = codes_and_names(groups, len(population), "groups")
     _refuse_too_little(names, population)
     evidence = None if votes is None else _evidence(votes, len(population))
-    believed = _believed(population)
+    known, believed, verdict = _believed(population)
     parts = {name: which == code for code, name in enumerate(names)}
     return GroupAudit(
-        classes=_classes_table(parts, believed, evidence, population.labels, level),
-        sources=_sources_table(parts, believed, evidence),
+        classes=_classes_table(parts, known, evidence, population.labels, level).with_columns(
+            assumption=pl.lit(believed), verdict=pl.lit(verdict.name.lower())
+        ),
+        sources=_sources_table(parts, known, evidence),
         metrics=_metrics_table(parts, population, level),
         alpha=alpha,
     )
 
 
-def _believed(population: Population) -> NDArray[np.float64]:
-    """(n_items, n_classes) Gold where there is some, else beliefs, else predictions."""
+def _believed(population: Population) -> tuple[NDArray[np.float64], str, Verdict]:
+    """(n_items, n_classes) Gold, else beliefs, else predictions; what must hold; and if it does."""
+    from_model = population.beliefs is None
     source = population.probs if population.beliefs is None else population.beliefs
+    audited = replace(population, beliefs=source)
+    verdict = audit_of(audited, influences(audited)).verdict
     known: NDArray[np.float64] = np.array(source, dtype=np.float64)
     known[population.rows] = np.eye(known.shape[1])[population.codes]
-    return known
+    return known, f"{'predictions' if from_model else 'beliefs'} are right", verdict
 
 
 def _classes_table(

@@ -31,6 +31,9 @@ from partlabel.evidence import Candidates, Votes
 from partlabel.labels import LabelSpace
 
 LEAST_AUDIT = 5
+NOT_RELATED = (
+    "related to nothing that was given: nothing here speaks against taking them as a random sample"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +79,7 @@ class Missingness:
     def sentence(self) -> str:
         """What it means, for the user."""
         related = self.relations.filter(pl.col("p_value") < 0.05)["what"].to_list()
-        by = f"related to {', '.join(related)}" if related else "related to nothing that was given"
+        by = f"related to {', '.join(related)}" if related else NOT_RELATED
         naive, best = (self.estimates[name].of_class["prevalence"] for name in ("naive", self.best))
         gaps = [
             (abs(one.value - two.value), k)
@@ -111,6 +114,8 @@ class Missingness:
                     "low": min(count / n / max(one.high, 1e-300), 1.0),
                     "high": min(count / n / max(one.low, 1e-300), 1.0),
                     "basis": one.basis.value,
+                    "assumption": one.assumption,
+                    "verdict": None if one.verdict is None else one.verdict.name.lower(),
                 }
                 for name, metrics in self.estimates.items()
                 for k, (one, count) in enumerate(
