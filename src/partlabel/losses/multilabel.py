@@ -85,9 +85,10 @@ def missing_label_nll(
 
     :math:`-\log(\sigma(f) \, p(o | 1) + \sigma(-f) \, p(o | 0))`: the sum over what a label may
     be, whose gradient is that of EM. Right where the two chances are, by label or by row; a chance
-    that is a sigmoid of parameters is learnt with the model, and needs a prior or some labels that
-    are known not to be there, as silence alone does not tell a rare label from an overlooked one.
-    Costs three softplus for each entry.
+    that is a sigmoid of parameters is learnt with the model. Where no label is known not to be
+    there, what is learnt rests on the model's form, the level at which its probabilities saturate,
+    as silence alone does not tell a rare label from an overlooked one. Costs three softplus for
+    each entry.
 
     Parameters
     ----------

@@ -137,10 +137,9 @@ class Together:
         self._ended = epoch + 1
         return next(iter(self.reasons), None)
 
-    def catch_up(self, epoch: int) -> None:
+    def catch_up(self, epoch: int) -> str | None:
         """End the epoch before this one, if the checkpoint taken up was saved just before that."""
-        if self._ended < epoch:
-            self.end(epoch - 1)
+        return self.end(epoch - 1) if self._ended < epoch else None
 
     def state_dict(self) -> dict[str, Any]:
         """The states of those that have one."""
@@ -162,4 +161,4 @@ class Together:
             )
         for name, part in self._stateful.items():
             part.load_state_dict(state["parts"][name])
-        self._ended = state["ended"]
+        self.reasons, self._ended = [], state["ended"]

@@ -175,8 +175,8 @@ def hugging_face_callback(*each_epoch: EachEpoch) -> Any:
             if together and state.global_step > 0:
                 self.resumed = _read(_resumed_from(args, state) / _name(args))
                 together.load_state_dict(self.resumed)
-                together.catch_up(math.floor(state.epoch))
-                control.should_training_stop = bool(together.reasons)
+                if together.catch_up(math.floor(state.epoch)) is not None:
+                    control.should_training_stop = True
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             together.begin(math.floor(state.epoch))

@@ -114,8 +114,8 @@ def lightning_callback(*each_epoch: EachEpoch) -> Any:
             return f"partlabel {', '.join(type(one).__name__ for one in each_epoch)}"
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-            if self.resumed:
-                together.catch_up(trainer.current_epoch)
+            if self.resumed and together.catch_up(trainer.current_epoch) is not None:
+                trainer.should_stop = True
             self.resumed = False
 
         def on_train_batch_start(
