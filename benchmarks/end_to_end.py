@@ -135,7 +135,7 @@ def overhead(repeats: int = 15, n: int = 20_000, n_features: int = 100, k: int =
         return start[rows]
 
     def kept(logits: Tensor, rows: Tensor) -> Tensor:
-        return running.update(rows, posterior(logits.detach(), known[rows]))
+        return running.update(rows, posterior(logits.detach(), known.index_select(0, rows)))
 
     shares = []
     for _ in range(repeats):

@@ -79,7 +79,7 @@ class RunningBeliefs:
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """(n, n_classes) What is believed of some rows, on the device of `rows`."""
-        return self.probs[rows.to(self.probs.device)].to(rows.device)
+        return self.probs.index_select(0, rows.to(self.probs.device)).to(rows.device)
 
     def positions(self, ids: ArrayLike) -> Tensor:
         """(n,) Where the rows with these ids stand, for loaders that give ids.
@@ -116,10 +116,11 @@ class RunningBeliefs:
         (n, n_classes) the beliefs after the update, on the device of `probs`.
         """
         kept = rows.to(self.probs.device)
-        new = probs.detach().to(self.probs.device, torch.float32)
-        moved = new if self.momentum == 0 else torch.lerp(new, self.probs[kept], self.momentum)
-        self.probs[kept] = moved
-        self._changed[rows.cpu()] = True
+        moved = probs.detach().to(self.probs.device, torch.float32)
+        if self.momentum > 0:
+            moved = torch.lerp(moved, self.probs.index_select(0, kept), self.momentum)
+        self.probs.index_copy_(0, kept, moved)
+        self._changed.index_fill_(0, rows.cpu(), True)
         return moved.to(probs.device)
 
     def merge(self) -> None:
