@@ -270,7 +270,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         check_consistent_length(probs, evidence)
         likelihood = self._sources.log_likelihood(evidence)
         spoken = informative(likelihood)
-        return approximated_accuracy(probs[spoken], likelihood[spoken])
+        return approximated_accuracy(smoothed(probs[spoken]), likelihood[spoken])
 
     def __sklearn_tags__(self) -> Any:
         tags, inner = super().__sklearn_tags__(), get_tags(self._learner())
