@@ -62,7 +62,8 @@ def average_nll(logits: Tensor, candidates: Tensor) -> Tensor:
     Has no early guesses to confirm, and suits a model that would memorise any label. Assumes that
     the true class is in more of the sets of like rows than any other. It asks for an even split
     within the set, so that the model stays unsure, and one candidate without probability costs
-    much: `expected_loss` of `bounded` costs doesn't.
+    much: `expected_loss` of `bounded` costs doesn't. Fails where sets are large: of ten candidates,
+    the true one gets a tenth of the pull. Costs what cross-entropy with soft targets does.
 
     Parameters
     ----------
@@ -102,10 +103,17 @@ def updated_beliefs(
 ) -> Tensor:
     r"""Running beliefs after one more look: momentum * beliefs + (1 - momentum) * posterior.
 
+    .. math:: b \leftarrow m \, b + (1 - m) \, p_\theta(y \mid x, o), \quad
+        p_\theta(y \mid x, o) \propto p_\theta(y \mid x) \, p(o \mid y)
+
     With momentum 0 and candidate sets this is PRODEN's update and the weight of the risk-consistent
     cost, p(y) / sum of p over S, in log space: where the network gives the whole set no
     probability, it is no 0/0. Train on it with `expected_nll` or `expected_loss`; begin with
     ``torch.softmax(log_likelihood, -1)``, an even split.
+
+    Assumes what `marginal_nll` does. Fails where the network's first guesses are wrong in a way
+    that its features confirm: without momentum they become its targets at once. Costs a softmax and
+    a pass over the table; `RunningBeliefs` of `partlabel.train` keeps that.
 
     Parameters
     ----------
@@ -148,14 +156,18 @@ def updated_beliefs(
 
 
 def pruned(candidates: Tensor, logits: Tensor, margin: float) -> Tensor:
-    """POP's purification: the candidates without those that trail the best one by `margin`.
+    r"""POP's purification: the candidates without those that trail the best one by `margin`.
+
+    .. math:: S \leftarrow \{ y \in S : \max_{z \in S} p_\theta(z \mid x)
+        - p_\theta(y \mid x) < m \}
 
     Call it once an epoch on the sets of the last one, with a margin that falls whenever an epoch
     prunes nothing (POP: from a start near 1 towards an end, in small steps). Meant for sets that
     depend on the row, where the posterior keeps believing in look-alikes.
 
     Assumes that where the network prefers one candidate by that much, the other is wrong: it must
-    have been trained without pruning for some epochs. What is pruned doesn't come back.
+    have been trained without pruning for some epochs. Fails where it is sure of a mistake: what is
+    pruned doesn't come back. Costs a softmax.
 
     Parameters
     ----------

@@ -21,7 +21,9 @@ def negative_nll(logits: Tensor, excluded: Tensor) -> Tensor:
 
     For one excluded class the same as `marginal_nll`; for several, each is pushed down on its own
     account. Assumes that the excluded classes are wrong. It says little where classes are many (one
-    of 100 excluded halves nothing), and is no likelihood where several are excluded.
+    of 100 excluded halves nothing), and is no likelihood where several are excluded; it fails where
+    a row's own class is excluded by mistake, which costs more the surer the network is. Costs twice
+    what cross-entropy with soft targets does.
 
     Parameters
     ----------
@@ -64,7 +66,8 @@ def unbiased_complementary(elementwise_loss: Tensor, excluded: Tensor) -> Tensor
     For any per-class cost. Assumes that the excluded set is drawn evenly from all sets of its size
     that lack the true class. Values can be negative, and with unbounded costs (log loss) the
     network finds a way to make them so without end: take a bounded cost, or correct the risk of
-    each class from below, ``complementary_risks(...).clamp(min=0).sum()``.
+    each class from below, ``complementary_risks(...).clamp(min=0).sum()``. Costs one pass over the
+    elementwise losses.
 
     Parameters
     ----------
@@ -98,10 +101,16 @@ def unbiased_complementary(elementwise_loss: Tensor, excluded: Tensor) -> Tensor
 
 
 def complementary_risks(elementwise_loss: Tensor, excluded: Tensor) -> Tensor:
-    """The unbiased cost of a batch, by class: what `unbiased_complementary` averages, split up.
+    r"""The unbiased cost of a batch, by class: what `unbiased_complementary` averages, split up.
+
+    .. math:: R_y = \frac{1}{n} \sum_i w_{iy} \, \ell(f(x_i), y), \quad
+        w_{iy} = 1 \text{ for } y \notin \bar Y_i, \text{ else }
+        - \frac{K - 1 - |\bar Y_i|}{|\bar Y_i|}
 
     Each is a mean of costs, so that a negative one is an accident of the sample: add up
     ``.clamp(min=0)`` (non-negative correction) or ``.abs()``. This is a cost of a batch, not a row.
+    Assumes what `unbiased_complementary` does. Fails in small batches, which clip by chance. Costs
+    one pass over the elementwise losses.
 
     Parameters
     ----------

@@ -99,11 +99,15 @@ def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
 
 
 def posterior(logits: Tensor, log_likelihood: Tensor) -> Tensor:
-    """What network and observations together say of the class: the E-step, per row.
+    r"""What network and observations together say of the class: the E-step, per row.
 
-    Within a candidate set this is the network's softmax, renormalised: the weights of PRODEN and of
-    the risk-consistent cost, in log space, so that a set to which the network gives no probability
-    is no 0/0. Detach it where it is to be a target.
+    .. math:: p_\theta(y \mid x, o) = \frac{p_\theta(y \mid x) \, p(o \mid y)}
+        {\sum_z p_\theta(z \mid x) \, p(o \mid z)}
+
+    Assumes what `marginal_nll` does, and fails as it does; costs one softmax. Within a candidate
+    set this is the network's softmax, renormalised: the weights of PRODEN and of the
+    risk-consistent cost, in log space, so that a set to which the network gives no probability is
+    no 0/0. Detach it where it is to be a target.
 
     Returns
     -------

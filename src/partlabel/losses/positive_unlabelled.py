@@ -28,7 +28,8 @@ def positive_unlabelled_nll(logits: Tensor, positive: Tensor, propensity: Tensor
     by e afterwards. A propensity that is a sigmoid of parameters is learnt with the model (this is
     the likelihood that SAR-EM climbs), but only the product is seen: give it other features than
     the model, or a prior, or else it ends wherever it began. Works for any shape: in multi-label
-    data, each label is a problem of its own. Costs two softplus for each entry.
+    data, each label is a problem of its own. Fails where negatives are marked too, each of which
+    costs without bound. Costs two softplus for each entry.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def positive_posterior(logits: Tensor, positive: Tensor, propensity: Tensor | fl
     r"""Belief that a row is positive, given whether it is marked: the E-step.
 
     1 where marked, :math:`\sigma(f + \log(1 - e))` elsewhere. It lies in [0, 1] for any logits.
+    Assumes and fails as `positive_unlabelled_nll` does. Costs one sigmoid for each entry.
 
     Parameters
     ----------

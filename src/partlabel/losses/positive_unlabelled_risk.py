@@ -87,7 +87,7 @@ def nonnegative_pu_risk(
     unbiased risk; below, :math:`-\gamma` times that part, whose gradient undoes the overfitting.
     Right as `unbiased_pu_risk`; consistent, with a bias that vanishes exponentially. It is what
     the published algorithm descends: watch `unbiased_pu_risk` on held-out rows instead of it.
-    Fails where batches hold few positives, as it then clips by chance.
+    Fails where batches hold few positives, as it then clips by chance. Costs one pass.
 
     Parameters
     ----------
@@ -123,8 +123,9 @@ def unbiased_pu_risk_one_sample(
     r"""Risk over the population, from one sample in which some positives are marked.
 
     As `unbiased_pu_risk`, with the negatives' part over *all* rows, the marked ones too, as only
-    they together are a sample of the population. Right where every positive has the same chance of
-    being marked.
+    they together are a sample of the population:
+    :math:`\pi R_p^+ + R^- - \pi R_p^-`. Right where every positive has the same chance of being
+    marked. Fails as `unbiased_pu_risk` does, and where marks depend on the row. Costs one pass.
 
     Parameters
     ----------
@@ -162,7 +163,11 @@ def nonnegative_pu_risk_one_sample(
     slack: float = 0.0,
     ascent: float = 1.0,
 ) -> Tensor:
-    """`nonnegative_pu_risk` from one sample in which some positives are marked.
+    r"""`nonnegative_pu_risk` from one sample in which some positives are marked.
+
+    As `unbiased_pu_risk_one_sample` while :math:`R^- - \pi R_p^- \ge -\beta`, and
+    :math:`-\gamma (R^- - \pi R_p^-)` below. Assumes what the one does, and fails as
+    `nonnegative_pu_risk` does. Costs one pass.
 
     Parameters
     ----------
