@@ -8,7 +8,7 @@ from partlabel.cli import show
 from partlabel.cli.columns import present
 from partlabel.cli.formats import check_free, write_table
 from partlabel.cli.gold import read_gold
-from partlabel.cli.quality import Aside, column_of, ids_of
+from partlabel.cli.quality import Aside, Unseen, column_of, ids_of
 from partlabel.cli.runs import Run, read_run
 from partlabel.cli.unseen import cross_fitted, new_rows
 from partlabel.errors import InputError
@@ -48,12 +48,16 @@ def evaluate(
             aside, of_group = _aside(folder, run, data, gold, groups, cross_fit)
         with step("measuring"):
             found = measured(aside, of_group)
+            kept = Aside.of(run) if aside.unseen is Unseen.NEW and not aside.n_gold else None
+            borne_out = "" if kept is None else kept.borne_out()
     if output is not None:
         write_table(tidy(found), output)
     if as_json:
         show.write_json({what: _plain(one) for what, one in found.items()})
         return
     show.quality(found)
+    if borne_out:
+        show.tell(borne_out)
     show.say(aside.sentence)
     if output is not None:
         show.say(f"Wrote {output}")

@@ -17,11 +17,12 @@ from partlabel.errors import InputError
 from partlabel.evaluate import (
     Evaluation,
     ReliabilityDiagram,
+    Verdict,
     best_evaluation,
+    expected_metrics,
     joint_beliefs,
     reliability_diagram,
 )
-from partlabel.evaluate.best_basis import FEWEST_GOLD
 from partlabel.evidence import Candidates, Evidence
 
 MODEL, LABEL_MODEL = "model", "label model"
@@ -29,6 +30,10 @@ GONE = (
     "the table that the run was fitted on, which isn't where it was, or has changed. Put it back, "
     "or fit again"
 )
+
+
+LEAST_CHECK = 10
+"""With fewer gold rows, nothing is said of an assumption."""
 
 
 class Unseen(Enum):
@@ -119,20 +124,8 @@ class Aside:
         return len(self.gold) - self.gold.null_count()
 
     def evaluations(self, groups: pl.Series | None = None) -> dict[str, Evaluation]:
-        """Measure each way to predict by the best that is known; nothing where nothing is.
-
-        Raises
-        ------
-        InputError
-            If `groups` are given and there is too little gold to tell them apart.
-        """
+        """Measure each way to predict by the best that is known; nothing where nothing is."""
         votes = self.said.get(LABEL_MODEL)
-        if groups is not None and (votes is None or self.n_gold < FEWEST_GOLD):
-            raise InputError(
-                f"`--groups` must come with votes and {FEWEST_GOLD} gold rows among those that "
-                f"were kept out of training; there are {self.n_gold}. Label more of them, and "
-                "pass them as --gold."
-            )
         sets = self.candidates
         if not self.n_gold and votes is None and (sets is None or sets.unknown.all()):
             return {}
@@ -151,6 +144,21 @@ class Aside:
             )
             for what, said in measured.items()
         }
+
+    def borne_out(self) -> str:
+        """Say what gold of these rows makes of numbers that rest on beliefs; empty without any."""
+        votes = self.said.get(LABEL_MODEL)
+        if votes is None or self.n_gold < LEAST_CHECK:
+            return ""
+        assumed = expected_metrics(self.said[MODEL], votes, gold=self.gold)
+        measured, said = self.evaluations()[MODEL]["accuracy"], assumed["accuracy"].value
+        outside = not measured.low <= said <= measured.high
+        contradicted = outside or assumed["accuracy"].verdict is Verdict.CONTRADICTED
+        verb = "contradicts" if contradicted else "doesn't contradict"
+        return (
+            f"On {self.n_gold:,} gold rows of `fit`, gold {verb} the same assumption: "
+            f"accuracy {said:.3f} by it, {measured} by gold."
+        )
 
     def diagrams(self) -> dict[str, ReliabilityDiagram]:
         """Compare confidence with accuracy on gold."""

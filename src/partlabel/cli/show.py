@@ -17,6 +17,7 @@ from partlabel.evaluate import Basis, Estimate, Evaluation, Verdict
 
 Steps = Callable[[str], AbstractContextManager[None]]
 
+ACCURACIES = ("accuracy", "corrected_accuracy")
 SHOWN = 20
 LEGEND = (
     "covers: share of the items that it speaks about. disputed: share of its votes that another "
@@ -241,14 +242,17 @@ def _grounds(one: Evaluation) -> str:
 
 def _by_group(one: Evaluation) -> None:
     """Show accuracy of each group, the worst first."""
-    heading("Accuracy by group")
-    worst = one.by_group().filter(pl.col("metric") == "accuracy").sort("value")
+    metric = next(name for name in ACCURACIES if name in one.estimates)
+    heading(f"{metric.replace('_', ' ').capitalize()} by group")
+    of_group = [(name, metrics.headline[metric]) for name, metrics in one.of_group.items()]
+    worst = sorted(of_group, key=lambda pair: pair[1].value)
     table(
         {
-            "group": [str(name) for name in worst["group"]],
-            "accuracy": [f"{v:.3f}" for v in worst["value"]],
-            "interval": [f"{a:.3f} to {b:.3f}" for a, b in worst.select("low", "high").rows()],
-            "gold": [f"{n:,}" for n in worst["n"]],
+            "group": [str(name) for name, _ in worst],
+            "value": [f"{number.value:.3f}" for _, number in worst],
+            "interval": [f"{number.low:.3f} to {number.high:.3f}" for _, number in worst],
+            "rows": [f"{number.n:,}" for _, number in worst],
+            "rests on": [str(basis(number)) for _, number in worst],
         }
     )
 

@@ -1,14 +1,20 @@
 """best_evaluation: measure by the best that is known, and say what the numbers rest on."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evaluate.evaluation import Evaluation, evaluate
 from partlabel.evaluate.expected import expected_metrics, joint_beliefs
 from partlabel.evaluate.partial_accuracy import covering_metrics
+from partlabel.evaluate.powered.population import codes_and_names
+from partlabel.evaluate.powered.powered_metrics import Metrics
 from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
+from partlabel.evidence import Candidates
 from partlabel.labels import LabelSpace
 
 FEWEST_GOLD = 30
@@ -42,7 +48,8 @@ def best_evaluation(
         From votes, without gold and without the model.
     candidates : Candidates, default None
     groups : (n_items,) names, default None
-        Give all metrics for each of these too, where gold and beliefs allow it.
+        Give all metrics for each of these too, on the same basis; groups of which nothing is known
+        are left out.
     joint : bool, default True
         Add what the predictions say to the beliefs (`joint_beliefs`). False takes these as they
         are: right where they know the predictions already.
@@ -58,8 +65,7 @@ def best_evaluation(
     Raises
     ------
     InputError
-        If nothing is known of any item, there is too little gold for `groups`, and as the chosen
-        function refuses.
+        If nothing is known of any item, and as the chosen function refuses.
 
     Examples
     --------
@@ -84,23 +90,65 @@ def best_evaluation(
             level=level,
             random_state=random_state,
         )
-    if groups is not None:
-        raise InputError(
-            f"`groups` must come with beliefs and {FEWEST_GOLD} gold items among others without; "
-            f"got {n_gold} gold items. Label more of them at random."
-        )
     if n_gold:
-        return evaluate(model, gold, level=level, random_state=random_state)
-    if beliefs is not None:
-        return expected_metrics(model, beliefs, joint=joint, level=level)
-    if candidates is None:
+        known = {"gold": gold}
+        whole = evaluate(model, gold, level=level, random_state=random_state)
+    elif beliefs is not None:
+        whole = expected_metrics(model, beliefs, joint=joint, level=level)
+        known = {"beliefs": joint_beliefs(model, beliefs) if joint else beliefs}
+    elif candidates is not None:
+        known = {"candidates": candidates}
+        whole = _covered(model, candidates, level)
+    else:
         raise InputError(
             f"Something must be known of the {len(model)} items; nothing is. Give gold, beliefs "
             "from votes, or candidates."
         )
+    return whole if groups is None else _with_groups(whole, model, known, groups, random_state)
+
+
+def _covered(model: Beliefs, candidates: Any, level: float) -> Evaluation:
     found = covering_metrics(model, candidates, level=level)
     nothing = np.zeros((len(model.labels),) * 2, dtype=np.int64)
     return Evaluation(found, nothing, model.labels, 0, len(model), 0, level)
+
+
+def _with_groups(
+    whole: Evaluation, model: Beliefs, known: Mapping[str, Any], groups: Any, random_state: Any
+) -> Evaluation:
+    """The same with the metrics of each group, but of those of which nothing is known."""
+    which, names = codes_and_names(groups, len(model), "groups")
+    ((kind, values),) = known.items()
+    plain, by_row, of_group = Beliefs(model.probs, model.labels), _by_row(kind, values, model), {}
+    for code, name in enumerate(names):
+        rows = np.flatnonzero(which == code)
+        part: dict[str, Any] = {kind: by_row.select(rows)}
+        try:
+            found = best_evaluation(
+                plain.select(rows),
+                **part,
+                joint=False,
+                level=whole.level,
+                random_state=random_state,
+            )
+        except InputError:  # no gold there, or sets that rule nothing out
+            continue
+        metrics = found.estimates
+        if kind == "beliefs":  # which are joint ones already
+            assumed = whole["accuracy"].assumption
+            metrics = {k: replace(one, assumption=assumed) for k, one in metrics.items()}
+        of_group[name] = Metrics(metrics)
+    return replace(whole, of_group=of_group)
+
+
+def _by_row(kind: str, values: Any, model: Beliefs) -> Beliefs | Candidates:
+    """What is known of each predicted item, in their order."""
+    if kind == "beliefs":
+        beliefs = as_beliefs(values, model.labels)
+        return Beliefs(beliefs.probs[rows_beside(beliefs, model, kind)], model.labels)
+    known = as_gold(values, model.labels)
+    place = rows_beside(known, model, kind)
+    return Candidates.from_mask((place < 0)[:, None] | known.mask()[place], model.labels)
 
 
 def _n_gold(model: Any, gold: Any) -> int:
