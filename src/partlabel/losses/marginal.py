@@ -91,9 +91,8 @@ def log_marginal(logits: Tensor, log_likelihood: Tensor) -> Tensor:
     """
     check_classes(logits=logits, log_likelihood=log_likelihood)
     logits = _at_least_single(logits)
-    # torch types neither of these two
-    inputs = torch.broadcast_tensors(logits, log_likelihood)  # type: ignore[no-untyped-call]
-    parts = _LogMarginal.apply(*inputs, log_likelihood.requires_grad)  # type: ignore[no-untyped-call]
+    inputs = torch.broadcast_tensors(logits, log_likelihood)
+    parts = _LogMarginal.apply(*inputs, log_likelihood.requires_grad)
     log_p: Tensor = parts[0]
     return log_p
 
@@ -218,5 +217,5 @@ class _LogMarginal(torch.autograd.Function):
             tensor.expand(info.batch_size, *tensor.shape) if at is None else tensor.movedim(at, 0)
             for tensor, at in zip((logits, likelihood), in_dims, strict=False)
         ]
-        parts = _LogMarginal.apply(*batched, learnt)  # type: ignore[no-untyped-call]  # as above
+        parts = _LogMarginal.apply(*batched, learnt)
         return parts, (0, 0, 0 if learnt else None)

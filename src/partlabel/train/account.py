@@ -43,9 +43,7 @@ class Account:
         kind = self.kind[rows]
         self.loss.index_add_(0, kind, losses.detach().float())
         if logits.requires_grad:
-            logits.register_hook(  # type: ignore[no-untyped-call]
-                lambda gradient: self._pulled(kind, gradient)
-            )
+            logits.register_hook(lambda gradient: self._pulled(kind, gradient))
 
     def to_polars(self) -> pl.DataFrame:
         """Give one row per kind of evidence.

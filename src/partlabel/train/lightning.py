@@ -70,6 +70,7 @@ class PartialLabelSteps:
             labels = batch["labels"]
         else:
             inputs, labels = batch
+        # mixed into a LightningModule, whose methods these are
         cost = self.row_cost(apply(self, inputs), labels).mean()  # type: ignore[arg-type]
         self.log(name, cost, batch_size=len(labels))  # type: ignore[attr-defined]
         return cost

@@ -214,7 +214,7 @@ def _epoch(job: Job, plan: Plan, order: torch.Generator, done: Progress) -> None
 
 def _step(job: Job, plan: Plan, loss: Tensor) -> None:
     job.optimizer.zero_grad(set_to_none=True)
-    job.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    job.scaler.scale(loss).backward()
     if plan.clip is not None:
         job.scaler.unscale_(job.optimizer)
         held = [p for group in job.optimizer.param_groups for p in group["params"]]

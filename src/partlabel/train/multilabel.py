@@ -303,9 +303,7 @@ class _Pull:
         self.total = torch.zeros(len(KINDS), device=device)
 
     def watch(self, logits: Tensor, kind: Tensor) -> None:
-        logits.register_hook(  # type: ignore[no-untyped-call]
-            lambda gradient: self._add(gradient.detach().float().abs(), kind)
-        )
+        logits.register_hook(lambda gradient: self._add(gradient.detach().float().abs(), kind))
 
     def to_polars(self, kind: Tensor, trained: Tensor, held_out: Tensor) -> pl.DataFrame:
         def counted(some: Tensor) -> NDArray[np.int64]:
