@@ -3,11 +3,9 @@
 Ten-fold cross-validation (shuffled, seed 0), as in `partial_labels.py`. On the features and
 candidates of nine folds, `AutoPartialLabelClassifier` scales, trains and chooses; the true
 labels of the tenth test it, and nothing else. For each set: the mean and standard deviation over
-folds, and what it chose. With `--members`, also the test accuracy of each kept member, which no
-choice looks at.
+folds, and what it chose.
 
     python benchmarks/candidate_recipes.py [--sets lost MSRCv2 BirdSong] [--folds 10] [--first 1]
-                                           [--members] [--threads 1]
 """
 
 import argparse
@@ -15,23 +13,21 @@ import time
 from collections import Counter
 
 import numpy as np
-import torch
 from partial_labels import load
 from real_votes import DATA
 from sklearn.model_selection import KFold
 
-from partlabel.train import AutoPartialLabelClassifier
+from partlabel.learn import AutoPartialLabelClassifier
 
 
 def shown(name: str, scores: list[float]) -> str:
     return f"{name:34s} {np.mean(scores):5.1f} ± {np.std(scores):4.1f}   ({len(scores)} folds)"
 
 
-def measure(name: str, first: int, n_folds: int, members: bool) -> None:
+def measure(name: str, first: int, n_folds: int) -> None:
     X, seen, y = load(DATA, name)
     splits = list(KFold(10, shuffle=True, random_state=0).split(X))[first - 1 : first - 1 + n_folds]
     found: list[float] = []
-    alone: dict[str, list[float]] = {}
     kept: Counter[str] = Counter()
     seconds = 0.0
     for train, test in splits:
@@ -40,18 +36,11 @@ def measure(name: str, first: int, n_folds: int, members: bool) -> None:
         seconds += time.process_time() - begun
         found.append(100 * float(np.mean(auto.predict(X[test]) == y[test])))
         kept.update([*auto.members_])
-        if members:
-            for member, fitted in auto.members_.items():
-                probs = np.mean([one.predict_proba(X[test]) for one in fitted], axis=0)
-                right = auto.classes_[probs.argmax(axis=1)] == y[test]
-                alone.setdefault(member, []).append(100 * float(np.mean(right)))
         guess = 100 * auto.approximated_accuracy_
         print(f"  fold {first - 1 + len(found)}: {found[-1]:.1f}, foreseen {guess:.1f}", flush=True)
     print(f"{shown(name, found)}   {seconds / len(splits):.0f} s of CPU a fit")
     for member, times in kept.most_common():
         print(f"  kept in {times}: {member}")
-    for member, scores in alone.items():
-        print(f"  alone: {shown(member, scores)}")
     print(flush=True)
 
 
@@ -62,15 +51,12 @@ def main() -> None:
         "--folds", type=int, default=10, help="how many of the ten folds to test on"
     )
     parser.add_argument("--first", type=int, default=1, help="the fold to begin with")
-    parser.add_argument("--members", action="store_true")
-    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     if not (DATA / "candidates").is_dir():
         print("The real sets aren't there; set PARTLABEL_DATA to their folder.")
         return
     for name in args.sets:
-        measure(name, args.first, args.folds, args.members)
+        measure(name, args.first, args.folds)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 Ten-fold cross-validation (shuffled, seed 0): standardise on the training folds, train on their
 candidates, test on the true labels, which nothing else sees. "auto" is the default; "supervised"
-trains on the true labels, as a ceiling; "recipe" is `default_recipe`, which scales as it chooses.
+trains on the true labels, as a ceiling. `candidate_recipes.py` measures `default_recipe`.
 Data: `candidates/NAME/data.npz` with X (n_rows, n_features), candidates (n_rows, n_classes) and y
 (n_rows,) codes, in the folder that PARTLABEL_DATA names.
 
     python benchmarks/partial_labels.py [--sets lost MSRCv2 BirdSong]
-                                        [--models linear trees recipe]
+                                        [--models linear trees]
                                         [--ways auto average "exact rows only"] [--folds 10]
 """
 
@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from partlabel import Candidates, Evidence, LabelSpace
-from partlabel.learn import PartialLabelClassifier, default_recipe
+from partlabel import Candidates, LabelSpace
+from partlabel.learn import PartialLabelClassifier
 
 MODELS = {
     "linear": lambda: LogisticRegression(max_iter=500),
@@ -76,25 +76,10 @@ def measure(
     )
 
 
-def measure_recipe(X: np.ndarray, seen: Candidates, y: np.ndarray, n_folds: int) -> None:
-    scores: list[float] = []
-    chosen: Counter[str] = Counter()
-    start = time.perf_counter()
-    for train, test in list(KFold(10, shuffle=True, random_state=0).split(X))[:n_folds]:
-        recipe = default_recipe().fit(X[train], Evidence(candidates=seen.select(train)))
-        scores.append(float(np.mean(recipe.predict(X[test]) == y[test])))
-        chosen[", ".join(map(str, recipe.best_params_.values()))] += 1
-    seconds = (time.perf_counter() - start) / n_folds
-    print(f"  {100 * np.mean(scores):.1f} ± {100 * np.std(scores):.1f}   {seconds:.1f} s a fit")
-    print("  it chose", "; ".join(f"{what} ({n})" for what, n in chosen.items()), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--sets", nargs="+", default=["lost", "MSRCv2", "BirdSong"])
-    parser.add_argument(
-        "--models", nargs="+", default=[*MODELS, "recipe"], choices=[*MODELS, "recipe"]
-    )
+    parser.add_argument("--models", nargs="+", default=[*MODELS], choices=[*MODELS])
     parser.add_argument("--ways", nargs="+", default=[*WAYS], choices=[*WAYS])
     parser.add_argument(
         "--folds", type=int, default=10, help="how many of the ten folds to test on"
@@ -106,10 +91,7 @@ def main() -> None:
         return
     for name in args.sets:
         X, seen, y = load(args.data, name)
-        if "recipe" in args.models:
-            print(f"{name}, recipe: accuracy in % over {args.folds} folds", flush=True)
-            measure_recipe(X, seen, y, args.folds)
-        for model in [name for name in args.models if name in MODELS]:
+        for model in args.models:
             print(f"{name}, {model}: accuracy in % over {args.folds} folds", flush=True)
             measure(X, seen, y, model, args.ways, args.folds)
 

@@ -1,9 +1,9 @@
 """Evidence and features in, a trained network out; needs PyTorch."""
 
 import partlabel.losses  # noqa: F401 - says what to install where torch is missing
+from partlabel.learn import AutoPartialLabelClassifier as AutoPartialLabelClassifier
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.classifier import TorchPartialLabelClassifier
-from partlabel.train.ensemble import AutoPartialLabelClassifier
 from partlabel.train.epochs import EachEpoch, Unfreezing
 from partlabel.train.forest import PartialLabelForest
 from partlabel.train.forgetting import Drift, Forgetting
@@ -31,7 +31,6 @@ from partlabel.train.similarity import linear_cka, probe_accuracy
 from partlabel.train.views import Consistency
 
 __all__ = [
-    "AutoPartialLabelClassifier",
     "Consistency",
     "Drift",
     "EachEpoch",

@@ -7,12 +7,14 @@ symbol                  code          shape
 :math:`p(o_i | y)`      likelihood    (n_rows, n_classes)
 ======================  ============  ===============================
 
-The marginal likelihood :math:`\sum_y p(y | x_i) \, p(o_i | y)` sets the temperature. It doesn't
-choose between models: one that shares its belief between a class and the wrong ones that come with
-it loses nothing. The approximated accuracy asks how much of the belief given the evidence,
-:math:`p(y | x_i, o_i)`, lies on the predicted class (W. Wang et al., Realistic evaluation of deep
-partial-label learning algorithms, ICLR 2025).
+The marginal likelihood :math:`\sum_y p(y | x_i) \, p(o_i | y)` sets the temperature, and chooses
+between models that were trained on the same beliefs. Between others it doesn't: one that shares its
+belief between a class and the wrong ones that come with it loses nothing. The approximated accuracy
+asks how much of the belief given the evidence, :math:`p(y | x_i, o_i)`, lies on the predicted class
+(W. Wang et al., Realistic evaluation of deep partial-label learning algorithms, ICLR 2025).
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +50,20 @@ def agreement(probs: NDArray[np.float64], likelihood: NDArray[np.float64]) -> fl
     """The approximated accuracy of predictions, by likelihoods rather than their logarithms."""
     with np.errstate(divide="ignore"):
         return approximated_accuracy(probs, np.log(likelihood))
+
+
+def forward_selected(
+    probs: Mapping[str, NDArray[np.float64]], likelihood: NDArray[np.float64], n: int
+) -> list[str]:
+    """Names of up to `n` predictions, added one by one so that their mean explains the evidence.
+
+    R. Caruana et al., Ensemble selection from libraries of models, ICML 2004.
+    """
+    left = {name: (said * likelihood).sum(axis=1) for name, said in probs.items()}
+    chosen: list[str] = []
+    total = np.full(len(likelihood), FLOOR)
+    while left and len(chosen) < n:
+        best = max(left, key=lambda name: float(np.log(total + left[name]).sum()))
+        total += left.pop(best)
+        chosen.append(best)
+    return chosen
