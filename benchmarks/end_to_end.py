@@ -1,7 +1,8 @@
 """Votes and features: two steps (aggregate, then train) against one, and the end model's worth.
 
 Crowd (labelme: 1000 training images, votes of workers, 1188 test images with gold): an MLP trained
-on majority votes, on a label model's beliefs, and end to end with a learnt confusion per worker.
+on majority votes; in two steps, on a label model's beliefs or through the channel that it learnt;
+and end to end with a learnt confusion per worker.
 Seeds draw initial weights, order and held-out rows; accuracy in % on the test images.
 
 Rules (youtube, sms, trec: training texts with rules' votes): the label model applied to the votes
@@ -29,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor, nn
 
-from partlabel import Beliefs, LabelModel, LabelSpace, MajorityVote, Votes
+from partlabel import Beliefs, DawidSkene, LabelModel, LabelSpace, MajorityVote, Votes
 from partlabel.learn import PartialLabelClassifier
 from partlabel.losses import expected_nll, posterior
 from partlabel.train import Learnt, RunningBeliefs, TorchPartialLabelClassifier, mlp
@@ -38,6 +39,8 @@ CROWD: dict[str, dict[str, Any]] = {
     "majority vote, then train": {"objective": "expected", "label_model": MajorityVote()},
     "label model, then train": {"objective": "expected"},
     "label model's channel, fixed": {},
+    "Dawid-Skene, then train": {"objective": "expected", "label_model": DawidSkene()},
+    "Dawid-Skene's channel, fixed": {"label_model": DawidSkene()},
     "end to end": {"channel": Learnt()},
 }
 
