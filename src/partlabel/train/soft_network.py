@@ -91,7 +91,7 @@ class SoftNetwork(ClassifierMixin, BaseEstimator):
             for rows in np.array_split(chance.permutation(len(inputs)), n_batches):
                 cost = weight[rows] * expected_nll(self.network_(inputs[rows]), beliefs[rows])
                 optimizer.zero_grad()
-                cost.mean().backward()  # type: ignore[no-untyped-call]
+                cost.mean().backward()
                 optimizer.step()
                 schedule.step()
         self.network_.eval()
