@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
-from partlabel.evaluate import Estimate, evaluate, metrics
+from partlabel.evaluate import Basis, Estimate, evaluate, metrics
 from partlabel.evidence import Candidates
 from partlabel.labels import LabelSpace
 
@@ -27,7 +32,7 @@ def drawn(n: int = 120) -> tuple[Beliefs, np.ndarray]:
 def test_values_are_those_of_the_metrics() -> None:
     beliefs, codes = drawn()
     evaluation = evaluate(beliefs, codes, n_bootstrap=50)
-    assert list(evaluation.estimates) == NAMES
+    assert set(evaluation.estimates) == {*NAMES, "macro_precision", "auc", "average_precision"}
     functions = {name: getattr(metrics, name) for name in NAMES[:-1]}
     functions["ece"] = metrics.expected_calibration_error
     for name, function in functions.items():
@@ -121,7 +126,8 @@ def test_classes_of_which_nothing_is_known_are_null() -> None:
 def test_table_has_one_row_per_metric() -> None:
     beliefs, codes = drawn()
     table = evaluate(beliefs, codes, n_bootstrap=10).to_polars()
-    assert table["metric"].to_list() == NAMES
+    assert set(NAMES) < set(table["metric"])
+    assert table["metric"].is_unique().all()
     assert table.columns == ["metric", "value", "low", "high", "n", "level", "basis", "method"]
 
 
@@ -142,8 +148,55 @@ def test_argument_is_refused(arguments: dict[str, Any], message: str) -> None:
 
 def test_unknown_metric_is_refused() -> None:
     beliefs, codes = drawn()
-    with pytest.raises(InputError, match=r"`metric` must be one of accuracy, .*; got 'auc'"):
-        evaluate(beliefs, codes, n_bootstrap=5)["auc"]
+    with pytest.raises(InputError, match=r"`metric` must be one of accuracy, .*; got 'f2'"):
+        evaluate(beliefs, codes, n_bootstrap=5)["f2"]
+
+
+def test_gold_alone_gives_ranking_and_classes_as_scikit_learn_does() -> None:
+    beliefs, codes = drawn()
+    found = evaluate(beliefs, codes)
+    hot = np.eye(len(beliefs.labels))[codes]
+    auc = roc_auc_score(hot, beliefs.probs, average="macro")
+    precision = average_precision_score(hot, beliefs.probs, average="macro")
+    assert found["auc"].value == pytest.approx(auc)
+    assert found["average_precision"].value == pytest.approx(precision, abs=0.02)  # one-step
+    assert {one.basis for one in found.estimates.values()} == {Basis.GOLD}
+    rows = {(row["class"], row["metric"]): row["value"] for row in found.by_class().to_dicts()}
+    for row in found.per_class().to_dicts():
+        assert rows[row["class"], "precision"] == pytest.approx(row["precision"])
+        assert rows[row["class"], "recall"] == pytest.approx(row["recall"])
+        assert rows[row["class"], "prevalence"] == pytest.approx(row["support"] / len(codes))
+
+
+def test_groups_by_gold_alone_are_evaluations_of_their_rows() -> None:
+    beliefs, codes = drawn()
+    group = np.array(["a", "b", "c"])[np.arange(len(codes)) % 3]
+    found = evaluate(beliefs, codes, groups=group)
+    rows = np.flatnonzero(group == "b")
+    alone = evaluate(beliefs.select(rows), codes[rows])
+    assert found.of_group["b"].headline == dict(alone.estimates)
+    assert set(found.by_group()["group"]) == {"a", "b", "c"}
+
+
+def test_strata_of_gold_alone_count_by_their_size() -> None:
+    """Of hard items, nine tenths are labelled; of the easy ones, one tenth."""
+    rng = np.random.default_rng(0)
+    hard = np.arange(2000) % 2 == 0
+    codes = np.where(rng.random(2000) < np.where(hard, 0.6, 0.95), 0, 1)
+    seen = rng.random(2000) < np.where(hard, 0.9, 0.1)
+    labels = LabelSpace(["right", "wrong"])
+    probs = np.tile([0.8, 0.2], (2000, 1))
+    gold = [labels.classes[k] if there else None for k, there in zip(codes, seen, strict=True)]
+    plain = evaluate(probs, gold, labels=labels)["accuracy"].value
+    found = evaluate(probs, gold, labels=labels, strata=hard)["accuracy"]
+    by_hand = np.mean([(codes[seen & part] == 0).mean() for part in (hard, ~hard)])
+    assert found.value == pytest.approx(by_hand)
+    assert found.low < (codes == 0).mean() < found.high
+    assert plain < found.low
+    chance = np.where(hard, 0.9, 0.1)
+    by_hand = np.average(codes[seen] == 0, weights=1 / chance[seen])
+    weighted = evaluate(probs, gold, labels=labels, gold_probability=chance)["accuracy"]
+    assert weighted.value == pytest.approx(by_hand)
 
 
 def test_majority_of_real_crowd_votes(shared_data: Path) -> None:

@@ -91,9 +91,8 @@ def best_evaluation(
             random_state=random_state,
         )
     if n_gold:
-        known = {"gold": gold}
-        whole = evaluate(model, gold, level=level, random_state=random_state)
-    elif beliefs is not None:
+        return evaluate(model, gold, groups=groups, level=level, random_state=random_state)
+    if beliefs is not None:
         whole = expected_metrics(model, beliefs, joint=joint, level=level)
         known = {"beliefs": joint_beliefs(model, beliefs) if joint else beliefs}
     elif candidates is not None:
@@ -118,8 +117,9 @@ def _with_groups(
 ) -> Evaluation:
     """The same with the metrics of each group, but of those of which nothing is known."""
     which, names = codes_and_names(groups, len(model), "groups")
+    plain, of_group = Beliefs(model.probs, model.labels), {}
     ((kind, values),) = known.items()
-    plain, by_row, of_group = Beliefs(model.probs, model.labels), _by_row(kind, values, model), {}
+    by_row = _by_row(kind, values, model)
     for code, name in enumerate(names):
         rows = np.flatnonzero(which == code)
         part: dict[str, Any] = {kind: by_row.select(rows)}
@@ -131,7 +131,7 @@ def _with_groups(
                 level=whole.level,
                 random_state=random_state,
             )
-        except InputError:  # no gold there, or sets that rule nothing out
+        except InputError:  # sets that rule nothing out
             continue
         metrics = found.estimates
         if kind == "beliefs":  # which are joint ones already

@@ -1,7 +1,7 @@
 """Evaluation: how good predictions are on gold, each number with its interval."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -53,9 +53,9 @@ class Evaluation:
     Attributes
     ----------
     estimates : mapping of metric name to Estimate
-        accuracy, balanced_accuracy, macro_f1, log_loss (nats), brier (0 to 2), and ece, the
-        expected calibration error of the most likely class. With beliefs also macro_precision, auc
-        and average_precision (means over the classes, each against the others).
+        accuracy, balanced_accuracy, macro_precision, macro_f1, log_loss (nats), brier (0 to 2), auc
+        and average_precision (means over the classes, each against the others), and ece, the
+        expected calibration error of the most likely class. Of one gold item, less.
     confusion : (n_classes, n_classes) int64
         How many items of each gold class (row) were given each class (column).
     labels : LabelSpace
@@ -68,9 +68,9 @@ class Evaluation:
     level : float
         The level of the intervals.
     details : Metrics
-        With beliefs: the metrics of each class, and the calibration gap of each bin.
+        The metrics of each class, and the calibration gap of each bin.
     of_group : mapping of group name to Metrics
-        The same for each group with at least two gold items.
+        The same for each group with gold, with beliefs for each with at least two gold items.
     audit : Audit or None
         With beliefs: whether gold contradicts them.
     """
@@ -111,10 +111,11 @@ class Evaluation:
         )
 
     def by_class(self) -> pl.DataFrame:
-        """Give a table, one row per class and metric, where beliefs were given.
+        """Give a table, one row per class and metric.
 
         The metrics are precision, recall, F1, ROC AUC, average precision and prevalence of the
-        class; one of which nothing is known is left out.
+        class; one of which nothing is known is left out. By gold alone, `per_class` has exact
+        intervals of precision and recall.
         """
         return table_of(
             ({"class": str(self.labels.classes[k]), "metric": name.removeprefix("class_")}, one)
@@ -197,8 +198,10 @@ def evaluate(
     level : float in (0, 1), default 0.95
         How surely an interval holds the true value. Higher gives wider intervals.
     n_bootstrap : int, default 1000
-        Resamples for the intervals of all metrics but accuracy, whose interval is exact. More make
-        the ends of the intervals steadier; time grows with it. Of no use with beliefs.
+        Resamples for the intervals of balanced accuracy, macro F1, log loss, Brier score and
+        calibration error by gold alone. More make their ends steadier; time grows with it. The
+        interval of accuracy then is exact; all others, and those that rest on beliefs, strata or
+        probabilities, come from influence functions.
     random_state : int, Generator or None, default 0
 
     Returns
@@ -209,9 +212,9 @@ def evaluate(
     ------
     InputError
         If no item has gold, lengths or classes differ, a class is unknown, a row is no
-        distribution, `level` is outside (0, 1), or `n_bootstrap` is below 1. With beliefs, if they
-        don't know an item, fewer than two items have gold, or both `strata` and `gold_probability`
-        are given; without beliefs, if one of these or `groups` is given.
+        distribution, `level` is outside (0, 1), `n_bootstrap` is below 1, both `strata` and
+        `gold_probability` are given, or one of these or beliefs and fewer than two gold items. Also
+        if beliefs don't know an item.
     TypeError
         If `predicted` is an array and there are no `labels`.
 
@@ -226,36 +229,51 @@ def evaluate(
     check_level(level)
     if n_bootstrap < 1:
         raise InputError(f"`n_bootstrap` must be at least 1; got {n_bootstrap}. 1000 is usual.")
-    if beliefs is not None:
-        population = Population.match(
-            predicted,
-            gold,
-            beliefs=beliefs,
-            labels=labels,
-            strata=strata,
-            gold_probability=gold_probability,
-        )
-        return _powered(population, groups, level, random_state)
-    for name, given in {
-        "strata": strata,
-        "gold_probability": gold_probability,
-        "groups": groups,
-    }.items():
-        if given is not None:
-            raise InputError(
-                f"`{name}` is used with `beliefs` only; got it without. Pass beliefs, such as "
-                "those of a label model, or the predictions themselves."
-            )
-    scored = Scored.match(predicted, gold, labels)
-    return Evaluation(
-        estimates=MappingProxyType(_estimates(scored, level, n_bootstrap, random_state)),
-        confusion=_confusion(scored.probs, scored.codes),
-        labels=scored.labels,
-        n_gold=len(scored),
-        n_skipped=scored.n_skipped,
-        n_unmatched=scored.n_unmatched,
-        level=level,
+    population = Population.match(
+        predicted,
+        gold,
+        beliefs=beliefs,
+        labels=labels,
+        strata=strata,
+        gold_probability=gold_probability,
     )
+    alone = all(given is None for given in (beliefs, strata, gold_probability))
+
+    def measured(part: Population) -> Metrics:
+        if alone:
+            return _by_gold(part, level, n_bootstrap, random_state)
+        return powered_metrics(part, level, random_state)
+
+    if beliefs is None:
+        metrics, audit = measured(population), None
+    else:
+        refuse_too_little_gold(population)
+        found = influences(population)
+        audit = audit_of(population, found)
+        metrics = metrics_of(population, found, powered(population, found), level, random_state)
+    return Evaluation(
+        estimates=MappingProxyType(dict(metrics.headline)),
+        confusion=_confusion(population.probs[population.rows], population.codes),
+        labels=population.labels,
+        n_gold=population.n_gold,
+        n_skipped=len(population) - population.n_gold,
+        n_unmatched=population.n_unmatched,
+        level=level,
+        details=metrics,
+        of_group=_by_group(population, groups, measured, least=1 if alone else 2),
+        audit=audit,
+    )
+
+
+def _by_gold(part: Population, level: float, n_bootstrap: int, random_state: Any) -> Metrics:
+    """All metrics by gold alone: with exact or bootstrap intervals where there are some."""
+    known = np.zeros(len(part), dtype=bool)
+    known[part.rows] = True
+    part = part.select(known)
+    found = powered_metrics(part, level, random_state) if part.n_gold > 1 else Metrics()
+    scored = Scored(part.probs[part.rows], part.codes, part.labels, 0, 0)
+    own = _estimates(scored, level, n_bootstrap, random_state)
+    return replace(found, headline={**found.headline, **own})
 
 
 def _estimates(
@@ -295,36 +313,14 @@ def _accuracy(scored: Scored, level: float) -> Estimate:
     return Estimate(hits / len(scored), float(low), float(high), len(scored), level, method="exact")
 
 
-def _powered(population: Population, groups: Any, level: float, random_state: Any) -> Evaluation:
-    refuse_too_little_gold(population)
-    found = influences(population)
-    metrics = metrics_of(population, found, powered(population, found), level, random_state)
-    return Evaluation(
-        estimates=MappingProxyType(dict(metrics.headline)),
-        confusion=_confusion(population.probs[population.rows], population.codes),
-        labels=population.labels,
-        n_gold=population.n_gold,
-        n_skipped=len(population) - population.n_gold,
-        n_unmatched=population.n_unmatched,
-        level=level,
-        details=metrics,
-        of_group=_by_group(population, groups, level, random_state),
-        audit=audit_of(population, found),
-    )
-
-
 def _by_group(
-    population: Population, groups: Any, level: float, random_state: Any
+    population: Population, groups: Any, measured: Callable[[Population], Metrics], least: int
 ) -> dict[Any, Metrics]:
     if groups is None:
         return {}
     which, names = codes_and_names(groups, len(population), "groups")
     parts = {name: population.select(which == code) for code, name in enumerate(names)}
-    return {
-        name: powered_metrics(part, level, random_state)
-        for name, part in parts.items()
-        if part.n_gold >= 2
-    }
+    return {name: measured(part) for name, part in parts.items() if part.n_gold >= least}
 
 
 def _confusion(probs: Floats, codes: Codes) -> NDArray[np.int64]:

@@ -183,9 +183,9 @@ def _detail(name: str, evaluation: Evaluation) -> dict[str, Any]:
     confusion, classes = evaluation.confusion, evaluation.labels.classes
     shares = confusion / np.maximum(confusion.sum(axis=1), 1)[:, None]
     small = len(classes) <= CONFUSION_CLASSES
-    of_class = {
-        (row["class"], row["metric"]): row for row in evaluation.by_class().iter_rows(named=True)
-    }
+    by_beliefs = evaluation["accuracy"].basis is Basis.GOLD_AND_MODEL
+    better = evaluation.by_class().iter_rows(named=True) if by_beliefs else ()
+    of_class = {(row["class"], row["metric"]): row for row in better}
     return {
         "name": name,
         "evaluation": evaluation,

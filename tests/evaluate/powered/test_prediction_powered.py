@@ -212,8 +212,6 @@ def test_refusals() -> None:
         evaluate(probs, gold, beliefs=beliefs[:40], labels=LABELS)
     with pytest.raises(InputError, match="two ways to say how gold was drawn"):
         evaluate(probs, gold, beliefs=beliefs, labels=LABELS, strata=codes, gold_probability=codes)
-    with pytest.raises(InputError, match="`strata` is used with `beliefs` only"):
-        evaluate(probs, gold, labels=LABELS, strata=codes)
     with pytest.raises(InputError, match=r"must lie in \(0, 1\] where an item has gold.*rows 0, 1"):
         evaluate(probs, gold, beliefs=beliefs, labels=LABELS, gold_probability=np.zeros(50))
     with pytest.raises(InputError, match=r"`gold_probability` must have one entry for each"):
