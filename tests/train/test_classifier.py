@@ -229,3 +229,28 @@ def test_names_of_mixed_kinds_are_kept() -> None:
     evidence = Candidates.from_lists(["one", 2] * 10, labels)
     fitted = net(early_stopping=None).fit(np.array([[0.0], [1.0]] * 10), evidence)
     assert fitted.predict([[0.0], [1.0]]).tolist() == ["one", 2]
+
+
+def test_a_weight_of_zero_leaves_a_row_out(narrowed: Blobs) -> None:
+    kept = np.arange(len(narrowed.X)) % 3 > 0
+    weighed = net(early_stopping=None).fit(narrowed.X, narrowed.candidates, 2.0 * kept)
+    some = Candidates.from_mask(narrowed.mask[kept], LABELS)
+    alone = net(early_stopping=None).fit(narrowed.X[kept], some)
+    assert np.array_equal(weighed.predict_proba(narrowed.X), alone.predict_proba(narrowed.X))
+
+
+def test_weights_of_one_over_the_propensity_restore_the_class_shares() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(4000) < 0.5).astype(int)
+    propensity = np.where(y == 1, 0.1, 0.8)
+    seen = np.where(rng.random(4000) < propensity, y, -1)
+    X = rng.normal(size=(4000, 2)) + y[:, None]  # no threshold is right in every row
+    plain = net().fit(X, seen).predict_proba(X)[:, 1].mean()
+    weighed = net().fit(X, seen, 1.0 / propensity).predict_proba(X)[:, 1].mean()
+    assert plain < 0.25
+    assert weighed == pytest.approx(0.5, abs=0.06)
+
+
+def test_weights_that_are_not_one_for_each_row_are_refused(narrowed: Blobs) -> None:
+    with pytest.raises(InputError, match="`sample_weight` must be one number for each of the 240"):
+        net().fit(narrowed.X, narrowed.candidates, np.ones(3))

@@ -24,6 +24,7 @@ from partlabel.channels.likelihood import approximated_accuracy
 from partlabel.errors import InputError
 from partlabel.evidence import KINDS, Candidates, Evidence, Votes, as_evidence
 from partlabel.labels import LabelSpace
+from partlabel.learn.soft import row_weights
 from partlabel.tables import as_series
 from partlabel.train import optimisers
 from partlabel.train.account import Account
@@ -238,7 +239,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         self.progress = progress
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Evidence | Votes | Candidates | Any) -> Self:
+    def fit(
+        self, X: Any, y: Evidence | Votes | Candidates | Any, sample_weight: Any = None
+    ) -> Self:
         """Train on rows and what is known of their labels.
 
         Parameters
@@ -246,6 +249,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         X : (n_rows, ...) array, tensor, table, sparse matrix, mapping of tensors, or Dataset
             See `partlabel.train.inputs.read_inputs`.
         y : Evidence, Votes, Candidates, or (n_rows,) labels with gaps (see `missing`)
+        sample_weight : (n_rows,) float, default None
+            How much each row counts in training and early stopping, on top of `kind_weights`, such
+            as one over its chance of being labelled. Rows of weight 0 are left out.
 
         Raises
         ------
@@ -261,11 +267,11 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         evidence, self.classes_ = self._read(y)
         inputs = self._inputs(X, reset=True)
         check_lengths(inputs, len(evidence))
+        weights = self._weights()[evidence.kind()] * row_weights(sample_weight, len(evidence))
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._sources = Sources.learnt(self.label_model, evidence)
-        spoken = self._sources.spoken(evidence)
         with chance(seed, self._device()) as order:
-            self._train(inputs, evidence, spoken, seed, order)
+            self._train(inputs, evidence, weights, seed, order)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -368,7 +374,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         self,
         inputs: Inputs,
         evidence: Evidence,
-        spoken: NDArray[np.bool_],
+        weights: NDArray[np.float64],
         seed: int,
         order: torch.Generator,
     ) -> None:
@@ -384,8 +390,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         )
         observed = tensors_of(self._sources, evidence).to(device)
         kind = evidence.kind()
-        weights = self._weights()[kind]
-        told = spoken | objective.on_all_rows
+        told = self._sources.spoken(evidence) | objective.on_all_rows
         usable = (told | (self.consistency is not None)) & (weights > 0)
         rows, kept = self._split(usable, evidence, seed)
         account = Account(torch.as_tensor(kind.astype(np.int64)), rows, kept, device)
@@ -398,7 +403,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             observed=observed,
             objective=objective,
             account=account,
-            weight=torch.as_tensor(weights, dtype=torch.float32, device=device),
+            weight=torch.as_tensor(
+                weights / weights[rows].mean(), dtype=torch.float32, device=device
+            ),
             told=torch.as_tensor(told, dtype=torch.float32, device=device),
             gold=torch.as_tensor(gold, dtype=torch.int64, device=device),
             n_trained=len(rows),
@@ -416,9 +423,9 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             {"objective": objective, "account": account},
             rows,
             cost=cost,
-            score=self._score(model, inputs, observed, evidence, kept) if len(kept) else None,
+            score=self._score(cost, evidence, kept) if len(kept) else None,
             begin=cost.begin,
-            identity=f"{seed} {words}",
+            identity=f"{seed} {words} {zlib.crc32(weights.tobytes())}",
             order=order,
         )
         self.module_, self.channel_ = model.network, model.channel
@@ -487,14 +494,13 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             )
         return rows, kept
 
-    def _score(
-        self, model: Model, inputs: Inputs, observed: Observed, evidence: Evidence, kept: Tensor
-    ) -> Callable[[], float]:
+    def _score(self, cost: Cost, evidence: Evidence, kept: Tensor) -> Callable[[], float]:
+        model, observed, weight = cost.model, cost.observed, cost.weight[kept].cpu()
         if self.early_stopping == "gold":
             gold = evidence.without("votes").without("candidates")
             observed = Observed.of(gold, votes=False).to(model.device)
             model = Model(model.network, FixedVotes().to(model.device), model.device, model.half)
-        return lambda: held_out(model, inputs, observed, kept)
+        return lambda: held_out(model, cost.inputs, observed, kept, weight)
 
     def _weights(self) -> NDArray[np.float64]:
         weights = dict.fromkeys(KINDS, 1.0) | dict(self.kind_weights or {})

@@ -74,7 +74,8 @@ class Cost:
     Attributes
     ----------
     weight : (n_rows,)
-        How much each row counts.
+        How much each row counts; 1 on average over the rows that train, so that a minibatch of
+        light rows pulls less than one of heavy rows.
     told : (n_rows,)
         1 where the evidence of a row teaches the objective, 0 where there is none to teach.
     gold : (n_rows,) int64
@@ -118,7 +119,7 @@ class Cost:
         self.account.charge(here, losses, logits)
         weight = self.weight[here]
         if self.selection is None:
-            cost = _mean(losses, weight)
+            cost = (losses * weight).mean()
         else:
             cost = self._selected(losses, weight, inputs, likelihood, here, epoch)
         if isinstance(channel, LearntVotes):
@@ -160,10 +161,10 @@ class Cost:
         checked = self.gold[rows] >= 0
         own = self.selection.kept(losses, checked, epoch)
         if self.peer is None:
-            return _mean(losses, weight * own)
+            return _mean(losses * weight, own)
         theirs, _ = self._losses(self.peer, inputs, likelihood, rows, epoch)
         kept = self.selection.kept(theirs, checked, epoch)
-        return _mean(losses, weight * kept) + _mean(theirs, weight * own)
+        return _mean(losses * weight, kept) + _mean(theirs * weight, own)
 
 
 def features(channel: FixedVotes | LearntVotes, inputs: Any) -> Tensor | None:
@@ -171,7 +172,9 @@ def features(channel: FixedVotes | LearntVotes, inputs: Any) -> Tensor | None:
     return inputs if isinstance(channel, LearntVotes) and channel.settings.instances else None
 
 
-def held_out(model: Model, inputs: Inputs, observed: Observed, rows: Tensor) -> float:
+def held_out(
+    model: Model, inputs: Inputs, observed: Observed, rows: Tensor, weight: Tensor
+) -> float:
     """Mean log p(evidence) of rows that didn't train, in nats, at its best temperature.
 
     Without the temperature (Guo et al., ICML 2017), training would stop once the network grows too
@@ -179,7 +182,7 @@ def held_out(model: Model, inputs: Inputs, observed: Observed, rows: Tensor) -> 
     """
     logits = model.predicted(inputs, rows).double()
     likelihood = model.observed(inputs, observed, rows, weighed=False).double()
-    scores = [log_marginal(sharp * logits, likelihood).mean() for sharp in SHARPNESS]
+    scores = [_mean(log_marginal(sharp * logits, likelihood), weight) for sharp in SHARPNESS]
     return float(torch.stack(scores).max())
 
 
