@@ -108,6 +108,9 @@ def test_each_part_says_what_it_needs(partlabel: Callable, project: Path, tmp_pa
     assert "It needs [[rules]] in the settings of `fit`" in ran.out
     found = partlabel("audit", bare, "--json").json
     assert all(set(one) == {"needs"} for one in found.values())
+    partlabel("audit", bare, "-o", tmp_path / "needs.html")
+    page = (tmp_path / "needs.html").read_text(encoding="utf-8")
+    assert "It needs [[rules]] in the settings of <code>fit</code>" in page
 
 
 def test_the_page_must_be_html(partlabel: Callable, run: Path) -> None:

@@ -98,6 +98,33 @@ def test_corrected_accuracy_is_that_of_gold_and_covering_rate_lies_above() -> No
         assert one.value == pytest.approx(truth)
 
 
+def test_gold_judges_what_sets_assume() -> None:
+    """Sets with wrong classes by chance, sets of look-alikes, and sets without the true class."""
+    probs, _, codes = world()
+    rng = np.random.default_rng(1)
+    gold = np.full(N, None)
+    gold[:300] = np.array(LABELS.classes)[codes[:300]]
+    truth = np.eye(3, dtype=bool)[codes]
+    blind = (rng.random((N, 3)) < 0.3) | truth
+    alike = truth.copy()
+    alike[np.arange(N), probs.argmax(axis=1)] = True  # whatever the model says is possible
+    lost = truth.copy()
+    lost[:5] = ~lost[:5]
+
+    def verdict(mask: np.ndarray, name: str, known: np.ndarray | None = gold) -> Verdict | None:
+        sets = Candidates.from_mask(mask, LABELS)
+        return covering_metrics(probs, sets, gold=known)[name].verdict
+
+    right, wrong = Verdict.UNCONTRADICTED, Verdict.CONTRADICTED
+    assert verdict(blind, "corrected_accuracy") is right
+    assert verdict(alike, "corrected_accuracy") is wrong
+    assert verdict(alike, "approximated_accuracy") is wrong
+    assert (verdict(alike, "covering_rate"), verdict(lost, "covering_rate")) == (right, wrong)
+    for known in (None, np.full(N, None)):
+        for name in ("covering_rate", "approximated_accuracy", "corrected_accuracy"):
+            assert verdict(blind, name, known) is Verdict.UNVERIFIED
+
+
 def test_approximated_accuracy_agrees_with_a_loop() -> None:
     probs = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
     sets = [["ant", "bee"], ["ant", "cow"], ["ant"]]

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from partlabel.evaluate import audit_rule_copying, error_slices, group_audit, missingness
-from partlabel.evidence import Candidates, Evidence
+from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 from partlabel.report import Report, audited
 from partlabel.rules import keywords
@@ -74,3 +74,40 @@ def test_what_was_not_audited_has_no_section() -> None:
     page = Report("Bare", nothing).html()
     for section in ("missingness", "groups", "slices", "rule-copying"):
         assert f'<section id="{section}"' not in page
+
+
+def test_an_audit_that_was_not_done_says_what_it_needs() -> None:
+    nothing = Evidence(gold=Candidates.from_labels(["ham", None], LABELS))
+    page = Report("Bare", nothing, needs={"groups": "It needs a column of `groups`."}).html()
+    assert '<section id="groups"' in page
+    assert "It needs a column of <code>groups</code>." in page
+    assert '<section id="slices"' not in page
+
+
+def test_what_is_believed_of_groups_and_classes_carries_the_verdict_of_gold(
+    report: Report,
+) -> None:
+    assert report.groups is not None
+    assert set(report.groups.classes["verdict"]) <= {"uncontradicted", "contradicted"}
+    page = report.html()
+    groups = page.split('<section id="groups"')[1].split("</section>")[0]
+    assert "right if predictions are right" in groups
+    assert f">{report.groups.classes['verdict'][0]}</span>" in groups
+    assert report.missingness is not None
+    shares = report.missingness.class_propensity()
+    assert set(shares.filter(basis="assumption")["verdict"]) == {"unverified"}
+
+
+def test_sources_that_are_no_rules_are_named(report: Report) -> None:
+    votes = Votes.from_matrix([[0, 1]], LABELS, sources=["free", "an annotator"])
+    section = audited.rule_copying(report.rule_copying, votes)
+    assert section is not None
+    assert "an annotator" in section.data["others"]
+
+
+def test_one_slice_alone_is_no_table() -> None:
+    probs, gold = np.tile([0.9, 0.1], (80, 1)), ["ham"] * 80
+    found = error_slices(probs, gold, groups=["a", "b"] * 40, labels=LABELS, depth=1)
+    section = audited.slices(found)
+    assert section is not None
+    assert (len(found.slices) > 1) == bool(section.data["rows"])

@@ -11,6 +11,7 @@ import pytest
 from partlabel.aggregate import MajorityVote, sources_report
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
+from partlabel.evaluate import reliability_diagram
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 from partlabel.report import Report
@@ -205,3 +206,23 @@ def test_parts_about_something_else_are_refused(parts: dict[str, Any], message: 
 def test_votes_alone_are_refused() -> None:
     with pytest.raises(TypeError, match="Wrap votes or candidates"):
         Report("Votes", VOTES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "told"),
+    [(0.9, "is too sure: it says 0.90"), (0.5, "as sure as it should be"), (0.2, "too careful")],
+)
+def test_the_page_says_whether_confidence_is_too_high_and_what_to_do(
+    confidence: float, told: str
+) -> None:
+    """Half of 200 predictions are right."""
+    labels = LabelSpace([f"c{k}" for k in range(10)])
+    probs = np.full((200, 10), (1.0 - confidence) / 9)
+    probs[:, 0] = confidence
+    gold = ["c0", "c1"] * 100
+    diagram = reliability_diagram(probs, gold, labels=labels)
+    evidence = Evidence(gold=Candidates.from_labels(gold, labels))
+    page = Report("Sure", evidence, diagrams={"the model": diagram}).html()
+    assert told in page
+    assert "of 200 gold items." in page
+    assert ("TemperatureScaling" in page) == (confidence != 0.5)

@@ -105,12 +105,13 @@ def _tendency(name: str, diagram: ReliabilityDiagram) -> tuple[str, bool]:
     n = int(diagram.count.sum())
     says, right = (float(diagram.count @ x) / n for x in (diagram.confidence, diagram.accuracy))
     low, high = map(float, clopper_pearson(right * n, n, diagram.level))
-    kind = "gold item" if diagram.basis == "gold" else "item, by assumption"
+    by_gold = diagram.basis == "gold"
     what = "too sure" if says > high else "too careful" if says < low else ""
     told = what or "as sure as it should be, as far as these rows can tell"
     return (
         f"On average {name} is {told}: it says {decimal(says)}, and is right in "
-        f"{interval(right, low, high)} of {plural(n, kind)}."
+        f"{interval(right, low, high)} of {plural(n, 'gold item' if by_gold else 'item')}"
+        f"{'' if by_gold else ', by assumption (unverified)'}."
     ), bool(what)
 
 

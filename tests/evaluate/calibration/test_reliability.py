@@ -81,7 +81,7 @@ def test_partial_evidence_gives_what_gold_would_give() -> None:
     assert voted.count.tolist() == gold.count.tolist()
     assert voted.accuracy == pytest.approx(gold.accuracy, abs=0.02)
     assert (voted.high - voted.low > gold.high - gold.low).all()
-    assert repr(voted) == "ReliabilityDiagram(5 bins, 20000 items, by assumption)"
+    assert repr(voted) == "ReliabilityDiagram(5 bins, 20000 items, by assumption: unverified)"
 
 
 def test_intervals_from_votes_hold_the_true_accuracy() -> None:

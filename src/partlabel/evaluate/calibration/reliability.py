@@ -53,7 +53,7 @@ class ReliabilityDiagram:
         return len(self.count)
 
     def __repr__(self) -> str:
-        kind = "gold items" if self.basis == "gold" else "items, by assumption"
+        kind = "gold items" if self.basis == "gold" else "items, by assumption: unverified"
         return f"ReliabilityDiagram({len(self)} bins, {int(self.count.sum())} {kind})"
 
     def to_polars(self) -> pl.DataFrame:
