@@ -176,3 +176,21 @@ def test_settings_are_refused() -> None:
         net(threshold=1.0).fit(X, y)
     with pytest.raises(InputError, match="`y` must have a label that is present in one row"):
         net(max_epochs=1).fit(X, y).score(X, np.ones_like(y))
+
+
+@pytest.mark.parametrize("objective", ["masked", "assume_negative"])
+def test_a_weight_of_zero_leaves_a_row_out(objective: str) -> None:
+    X, y = tags(120)
+    kept = np.arange(120) % 3 > 0
+    settings = {"objective": objective, "early_stopping": False, "max_epochs": 3}
+    weighed = net(**settings).fit(X, y, 5.0 * kept)
+    alone = net(**settings).fit(X[kept], y[kept])
+    assert np.array_equal(weighed.predict_proba(X), alone.predict_proba(X))
+
+
+def test_heavy_rows_pull_more() -> None:
+    X, y = tags(400)
+    contrary = np.arange(400) % 2 == 1
+    seen = np.where(contrary[:, None], 1.0 - y, y)
+    weighed = net().fit(X, seen, np.where(contrary, 0.1, 1.0))
+    assert weighed.score(X, y) > 0.9

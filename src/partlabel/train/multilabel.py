@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from partlabel.errors import InputError, rows_named
+from partlabel.learn.soft import row_weights
 from partlabel.tables import as_frame
 from partlabel.train.channels import FixedVotes
 from partlabel.train.cost import PRECISIONS, Model
@@ -171,7 +172,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
         self.threshold = threshold
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows and what is known of their labels.
 
         Parameters
@@ -179,6 +180,8 @@ class TorchMultiLabelClassifier(TorchEstimator):
         X : features of any kind that `TorchPartialLabelClassifier.fit` takes
         y : (n_rows, n_labels) array or table
             1 where the label is present, 0 where it is absent, NaN or null where nobody looked.
+        sample_weight : (n_rows,) float, default None
+            How much each row counts in training and early stopping.
 
         Raises
         ------
@@ -194,9 +197,10 @@ class TorchMultiLabelClassifier(TorchEstimator):
         values, self.labels_ = _read(y)
         inputs = self._inputs(X, reset=True)
         check_lengths(inputs, len(values))
+        weights = row_weights(sample_weight, len(values))
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         with chance(seed, self._device()) as order:
-            self._train(inputs, values, seed, order)
+            self._train(inputs, values, weights, seed, order)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -238,7 +242,12 @@ class TorchMultiLabelClassifier(TorchEstimator):
         return float(np.mean(scores))
 
     def _train(
-        self, inputs: Inputs, values: NDArray[np.float64], seed: int, order: torch.Generator
+        self,
+        inputs: Inputs,
+        values: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        seed: int,
+        order: torch.Generator,
     ) -> None:
         device, known = self._device(), ~np.isnan(values)
         model = self._model(self._network(inputs, values.shape[1]))
@@ -246,20 +255,22 @@ class TorchMultiLabelClassifier(TorchEstimator):
         cost = self._cost(kind == 0, kind == 1, order).to(device)
         pull = _Pull(device)
         looked_at = np.asarray(known.any(axis=1))
-        usable = looked_at if self.objective == "masked" else np.ones(len(values), dtype=bool)
+        usable = (looked_at | (self.objective != "masked")) & (weights > 0)
         share = self.validation_share if self.early_stopping else 0.0
         rows, kept = held_apart(usable, looked_at, share, seed)
+        weight = torch.as_tensor(weights / weights[rows].mean(), dtype=torch.float32, device=device)
 
         def step(some: Tensor, epoch: int) -> Tensor:  # noqa: ARG001 - every epoch is alike
             here = kind[some.to(device)]
             logits = model.logits(inputs.take(some, device))
             pull.watch(logits, here)
-            return cost(logits, here == 0, here == 1, some).mean()  # type: ignore[no-any-return]
+            return _weighed(cost(logits, here == 0, here == 1, some), weight[some.to(device)])
 
         @torch.no_grad()
         def score() -> float:
             logits, here = model.predicted(inputs, kept).to(device), kind[kept.to(device)]
-            return -float(cost.held_out(logits, here == 0, here == 1).mean())
+            costs = cost.held_out(logits, here == 0, here == 1)
+            return -float(_weighed(costs, weight[kept.to(device)]))
 
         self._run(
             {"network": model.network, "cost": cost},
@@ -268,7 +279,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
             cost=step,
             score=score if len(kept) else None,
             begin=lambda epoch: None,  # noqa: ARG005
-            identity=f"{seed} {zlib.crc32(values.tobytes())}",
+            identity=f"{seed} {zlib.crc32(weights.tobytes(), zlib.crc32(values.tobytes()))}",
             order=order,
         )
         self.module_, self.cost_ = model.network, cost.requires_grad_(False)
@@ -294,6 +305,11 @@ class TorchMultiLabelClassifier(TorchEstimator):
         if self.objective == "role":
             return Role(self.expected_labels, present, order)
         return Plain(FUNCTIONS[self.objective])
+
+
+def _weighed(costs: Tensor, weight: Tensor) -> Tensor:
+    """() The mean over rows, of a cost for each or for each of its labels."""
+    return (costs.flatten(1).mean(1) if costs.ndim > 1 else costs).mul(weight).mean()
 
 
 class _Pull:
