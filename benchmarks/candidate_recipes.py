@@ -6,10 +6,10 @@ labels of the tenth test it, and nothing else. For each set: the mean and standa
 folds, and what it chose.
 
 What was seen beforehand: the settings were chosen on sets as in `simulated_candidates.py`. Earlier
-recipes had been tested on the same folds (networks: lost 80.3, MSRCv2 51.9, folds 1 to 4 of BirdSong
-74.8; linear: lost 77.4, MSRCv2 53.3). The present one was tested on MSRCv2 without learning how sets
-come about, 54.6 on folds 1 to 8, when that was added, for what it did on the simulated sets; its own
-test followed, once.
+recipes had been tested on the same folds (networks: lost 80.3, MSRCv2 51.9, folds 1 to 4 of
+BirdSong 74.8; linear: lost 77.4, MSRCv2 53.3). The present one had been tested on folds 1 to 8 of
+MSRCv2 (54.6) when learning how sets come about was added, for what it did on the simulated sets;
+its own test followed, once.
 
     python benchmarks/candidate_recipes.py [--sets lost MSRCv2 BirdSong] [--folds 10] [--first 1]
 """

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from partlabel import Candidates, InputError
-from partlabel.learn import AutoPartialLabelClassifier, SoftLogisticRegression
+from partlabel.learn import AutoPartialLabelClassifier, SoftLogisticRegression, ensemble
 from partlabel.learn.members import default_members, scaled
 from partlabel.learn.soft_forest import SoftForest
 
@@ -122,6 +122,17 @@ def test_rows_with_votes_and_rows_with_nothing_take_part(narrowed: Blobs) -> Non
     silent = quick().fit(narrowed.X, Candidates.from_mask(mask, LABELS))
     expected = silent.predict_proba(narrowed.X[:40])
     assert silent.beliefs_.probs[:40] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_first_round_of_several_trains_on_few_rows(
+    narrowed: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = quick(n_rounds=2).fit(narrowed.X, narrowed.candidates)
+    monkeypatch.setattr(ensemble, "SCREENED", 10)
+    few = quick(n_rounds=2).fit(narrowed.X, narrowed.candidates)
+    assert few.objective_path_[0] != full.objective_path_[0]
+    once = quick(n_rounds=1).fit(narrowed.X, narrowed.candidates)
+    assert once.objective_path_[0] == full.objective_path_[0]
 
 
 def test_each_default_member_learns_from_beliefs(narrowed: Blobs) -> None:

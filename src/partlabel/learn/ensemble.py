@@ -42,6 +42,8 @@ from partlabel.learn.set_channel import SetChannel, learn_set_channel
 from partlabel.learn.soft import check_learns_softly, fit_softly, probabilities
 from partlabel.learn.training import folds, posterior, smoothed
 
+SCREENED = 4_000  # rows that the first round trains on at the most, as it trains all members
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
@@ -253,11 +255,12 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         members = default_members() if self.members is None else dict(self.members)
         self.objective_path_, self.set_channel_, judged = [], None, {}
         for n in range(self.n_rounds):
-            trials = self._round(members, X, beliefs, fold, likelihood, seed)
+            vague = n == 0 and self.n_rounds > 1  # first beliefs are no ground to keep few on
+            most = SCREENED if vague else len(X)
+            trials = self._round(members, X, beliefs, fold, likelihood, seed, most)
             judged.update(
                 {m: {"rounds": n + 1, **trial.judged(likelihood)} for m, trial in trials.items()}
             )
-            vague = n == 0 and self.n_rounds > 1  # first beliefs are no ground to keep few on
             said = {name: trial.probs for name, trial in trials.items()}
             kept = forward_selected(said, likelihood, self.n_kept * (1 + vague))
             members = {name: members[name] for name in kept}
@@ -287,10 +290,11 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         fold: NDArray[np.int64],
         likelihood: NDArray[np.float64],
         seed: int,
+        most: int,
     ) -> dict[str, Trial]:
         """Train members on all folds but one in turn, and hear what they say of that."""
         heard = Parallel(n_jobs=self.n_jobs)(
-            delayed(_trained)(member, X, beliefs, fold == k, seed + k)
+            delayed(_trained)(member, X, beliefs, fold == k, seed + k, most)
             for member in members.values()
             for k in range(self.n_folds)
         )
@@ -323,13 +327,21 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _trained(
-    member: Any, X: NDArray[Any], beliefs: NDArray[np.float64], held: NDArray[np.bool_], seed: int
+    member: Any,
+    X: NDArray[Any],
+    beliefs: NDArray[np.float64],
+    held: NDArray[np.bool_],
+    seed: int,
+    most: int,
 ) -> tuple[Any, NDArray[np.float64]]:
     """A member trained on the rows that aren't held, and what it says of those that are."""
     fresh, codes = clone(member), np.arange(beliefs.shape[1])
     seeds = [name for name in fresh.get_params() if name.split("__")[-1] == "random_state"]
     fresh.set_params(**dict.fromkeys(seeds, seed))
-    fitted = fit_softly(fresh, X[~held], beliefs[~held], codes, np.ones(int((~held).sum())))
+    rows = np.flatnonzero(~held)
+    if len(rows) > most:
+        rows = np.random.default_rng(seed).choice(rows, most, replace=False)
+    fitted = fit_softly(fresh, X[rows], beliefs[rows], codes, np.ones(len(rows)))
     return fitted, probabilities(fitted, X[held], codes)
 
 

@@ -62,7 +62,7 @@ class RadialFeatures(TransformerMixin, BaseEstimator):
     n_components : int, default None
         Rows to compare with, and features. None takes the root of the number of rows times its
         logarithm, which loses little (A. Rudi et al., Less is more: Nyström computational
-        regularization, NIPS 2015), but 300 at least, if there are as many, and 1,000 at most.
+        regularization, NIPS 2015), but 300 at least, if there are as many, and 500 at most.
     random_state : int, RandomState or None, default 0
 
     Attributes
@@ -86,7 +86,7 @@ class RadialFeatures(TransformerMixin, BaseEstimator):
         some = X[chance.permutation(len(X))[:PAIRED]]
         apart = pairwise_distances(some, metric="sqeuclidean")
         apart = apart[apart > 0]
-        enough = int(np.clip(np.sqrt(len(X)) * np.log(len(X)), 300, 1_000))
+        enough = int(np.clip(np.sqrt(len(X)) * np.log(len(X)), 300, 500))
         self.kernel_ = Nystroem(
             gamma=self.sharpness / np.median(apart) if len(apart) else 1.0,
             n_components=min(self.n_components or enough, len(X)),

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from partlabel.learn.soft import row_weights
 
 FLOOR = 1e-3  # no class is ruled out because no tree has met it nearby
-MEMORY = 2**27  # entries in the tables of all leaves together, at the most
+MEMORY = 2**25  # entries in the tables of all leaves together, at the most
 
 
 class SoftForest(ClassifierMixin, BaseEstimator):
