@@ -8,7 +8,7 @@ Simulated: 20,000 items of three classes, eight rules, a model that is too sure,
 "right": rules err independently, as the label model assumes. "wrong": five of the eight rules read
 one shortcut that is right for 60 % of the items. "stratified": gold is drawn by predicted and
 believed class, more where beliefs are unsure. "active": each item has its own probability to be
-drawn. "joint": beliefs are put together with the model's score.
+drawn. Beliefs are put together with the model's score where gold bears that out, but for "plain".
 Coverage of 95 % intervals of the value in the population (a draw of a million), and half-widths
 relative to those of the same gold rows without beliefs.
 
@@ -21,7 +21,10 @@ import argparse
 import resource
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -32,16 +35,18 @@ from sklearn.linear_model import LogisticRegression
 from partlabel import Candidates, DawidSkene, LabelModel, LabelSpace, Votes
 from partlabel.evaluate import audit_probability, evaluate, joint_beliefs
 from partlabel.evaluate.powered.influence_functions import influences
+from partlabel.evaluate.powered.joint_beliefs import as_asked, closer
 from partlabel.evaluate.powered.population import Population
 from partlabel.evaluate.powered.powered_metrics import metrics_of
 from partlabel.evaluate.powered.prediction_powered import powered
 
 LABELS = LabelSpace(["a", "b", "c"])
 PREVALENCE = np.array([0.5, 0.3, 0.2])
+MISSING = (None, None, None)
 N_ITEMS, N_GOLD, N_RULES, SHORTCUT = 20_000, 200, 8, 5
 SETTINGS = (
     "right",
-    "right joint",
+    "right plain",
     "wrong",
     "stratified",
     "active",
@@ -67,11 +72,24 @@ def drawn(n: int, wrong: bool, rng: np.random.Generator) -> tuple[np.ndarray, ..
     return y, probs / probs.sum(axis=1, keepdims=True), votes
 
 
-def population(setting: str, rng: np.random.Generator) -> Population:
-    y, probs, votes = drawn(N_ITEMS, "wrong" in setting, rng)
-    beliefs = DawidSkene().fit_aggregate(Votes.from_matrix(votes, LABELS, abstain=-1)).probs
-    if "joint" in setting:
-        beliefs = joint_beliefs(probs, beliefs, labels=LABELS).probs
+class World(NamedTuple):
+    """One data set, before gold is drawn: all settings of a label model share it."""
+
+    y: np.ndarray
+    probs: np.ndarray
+    beliefs: np.ndarray
+    joint: np.ndarray
+
+    @classmethod
+    def drawn(cls, wrong: bool, rng: np.random.Generator) -> "World":
+        """Draw a data set, with a right label model or a wrong one."""
+        y, probs, votes = drawn(N_ITEMS, wrong, rng)
+        beliefs = DawidSkene().fit_aggregate(Votes.from_matrix(votes, LABELS, abstain=-1)).probs
+        return cls(y, probs, beliefs, joint_beliefs(probs, beliefs, labels=LABELS).probs)
+
+
+def population(setting: str, world: World, rng: np.random.Generator) -> Population:
+    probs, beliefs = world.probs, world.beliefs
     strata = probability = None
     rows = rng.choice(N_ITEMS, N_GOLD, replace=False)
     if "stratified" in setting:
@@ -85,10 +103,11 @@ def population(setting: str, rng: np.random.Generator) -> Population:
         probability = audit_probability(beliefs, N_GOLD)
         rows = np.flatnonzero(rng.random(N_ITEMS) < probability)
     gold = np.full(N_ITEMS, None)
-    gold[rows] = np.array(LABELS.classes)[y[rows]]
-    return Population.match(
+    gold[rows] = np.array(LABELS.classes)[world.y[rows]]
+    plain = Population.match(
         probs, gold, beliefs=beliefs, labels=LABELS, strata=strata, gold_probability=probability
     )
+    return plain if "plain" in setting else closer(replace(plain, beliefs=world.joint), plain)
 
 
 def estimates(found: Population, power: float | None) -> dict[str, tuple[float, float, float]]:
@@ -114,34 +133,53 @@ def true_values(whole: Population, n_gold: int) -> dict[str, float]:
     }
 
 
-def simulated(n_sets: int, seed: int, settings: list[str]) -> pl.DataFrame:
+def simulated(n_sets: int, seed: int, settings: Sequence[str]) -> pl.DataFrame:
+    """One row per set, setting and metric: whether the intervals cover, and how long they are."""
     y, probs, _ = drawn(1_000_000, False, np.random.default_rng(seed))
     truth = everything_labelled(probs, y, N_GOLD)
     rows = []
-    for setting in settings:
-        rng = np.random.default_rng([seed, SETTINGS.index(setting)])
-        inside, alone_inside, widths = [], [], []
-        for _ in range(n_sets):
-            found = population(setting, rng)
-            both, alone = estimates(found, None), estimates(found, 0.0)
-            inside.append([both[k][1] <= truth[k] <= both[k][2] for k in truth])
-            alone_inside.append([alone[k][1] <= truth[k] <= alone[k][2] for k in truth])
-            widths.append([[x[k][2] - x[k][1] for k in truth] for x in (both, alone)])
-        covered, alone_covered = np.mean(inside, axis=0), np.mean(alone_inside, axis=0)
-        width = np.mean(widths, axis=0)
-        for j, name in enumerate(truth):
-            rows.append(
-                {
-                    "setting": setting,
-                    "metric": name,
-                    "covered": covered[j],
-                    "by gold alone": alone_covered[j],
-                    "half-width": width[0, j] / 2,
-                    "gold alone": width[1, j] / 2,
-                    "ratio": width[0, j] / width[1, j],
-                }
-            )
+    for one_set in range(n_sets):
+        for wrong in (False, True):
+            asked = [setting for setting in settings if ("wrong" in setting) == wrong]
+            if not asked:
+                continue
+            world = World.drawn(wrong, np.random.default_rng([seed, one_set, wrong]))
+            for setting in asked:
+                rng = np.random.default_rng([seed, one_set, 2 + SETTINGS.index(setting)])
+                found = population(setting, world, rng)
+                rows += _beside(truth, found, {"set": one_set, "setting": setting})
     return pl.DataFrame(rows)
+
+
+def _beside(truth: dict[str, float], found: Population, named: dict[str, Any]) -> list[Any]:
+    both, alone = estimates(found, None), estimates(found, 0.0)
+    return [
+        {
+            **named,
+            "metric": name,
+            "truth": true,
+            **dict(zip(("value", "low", "high"), both.get(name, MISSING), strict=True)),
+            **dict(zip(("low alone", "high alone"), alone.get(name, MISSING)[1:], strict=True)),
+        }
+        for name, true in truth.items()
+    ]
+
+
+def summary(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Coverage with its Monte-Carlo error, and half-widths, of each metric in each `by`."""
+    true = pl.col("truth")
+    covered = true.is_between("low", "high").fill_null(False)
+    width, alone = pl.col("high") - pl.col("low"), pl.col("high alone") - pl.col("low alone")
+    share = covered.mean()
+    return rows.group_by(by, "metric", maintain_order=True).agg(
+        share.alias("covered"),
+        (share * (1 - share) / pl.len()).sqrt().alias("+-"),
+        (true < pl.col("low")).mean().alias("too high"),
+        (true > pl.col("high")).mean().alias("too low"),
+        true.is_between("low alone", "high alone").mean().alias("by gold alone"),
+        (width.mean() / 2).alias("half-width"),
+        (width.mean() / alone.mean()).alias("ratio"),
+    )
 
 
 def trained(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, LabelSpace]:
@@ -175,24 +213,20 @@ def trained(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, LabelSpac
 
 
 def real(n_draws: int, seed: int) -> pl.DataFrame:
+    """One row per draw, set and metric: whether the intervals cover, and how long they are."""
     rows = []
     for folder in sorted((DATA / "rules").glob("*")):
         probs, beliefs, y, labels = trained(folder)
         names = np.array(labels.classes, dtype=object)
         truth = everything_labelled(probs, y, 100)
-        rng, inside, widths = np.random.default_rng(seed), [], []
-        for _ in range(n_draws):
+        rng = np.random.default_rng(seed)
+        for draw in range(n_draws):
             gold = np.full(len(y), None)
             drawn_rows = rng.choice(len(y), 100, replace=False)
             gold[drawn_rows] = names[y[drawn_rows]]
-            found = Population.match(probs, gold, beliefs=beliefs, labels=labels)
-            both, alone = estimates(found, None), estimates(found, 0.0)
-            inside.append([k in both and both[k][1] <= truth[k] <= both[k][2] for k in truth])
-            widths.append([[x[k][2] - x[k][1] for k in truth] for x in (both, alone)])
-        width = np.mean(widths, axis=0)
-        shown = dict(zip(truth, np.mean(inside, axis=0), strict=True))
-        ratio = float(width[0, 0] / width[1, 0])
-        rows.append({"set": folder.name, "items": len(y), **shown, "width of accuracy": ratio})
+            plain = Population.match(probs, gold, beliefs=beliefs, labels=labels)
+            found = as_asked(plain, None)
+            rows += _beside(truth, found, {"set": folder.name, "draw": draw})
     return pl.DataFrame(rows)
 
 
@@ -225,9 +259,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     pl.Config(tbl_rows=200, tbl_cols=20, tbl_width_chars=200, float_precision=3)
     if asked.mode in (None, "simulated"):
-        print(simulated(asked.sets, asked.seed, asked.settings))
+        print(summary(simulated(asked.sets, asked.seed, asked.settings), "setting"))
     if asked.mode in (None, "real"):
-        print(real(asked.sets, asked.seed))
+        print(summary(real(asked.sets, asked.seed), "set"))
     if asked.mode in (None, "speed"):
         speed()
 

@@ -68,6 +68,25 @@ def test_gaps_far_above_their_noise_are_held_from_both_sides() -> None:
     assert 0.28 < low < 0.3 < high < 0.32
 
 
+@pytest.mark.parametrize("real", [0.0, 0.5, 2.0], ids=["calibrated", "little", "much"])
+def test_sum_of_gaps_is_held_whatever_their_size(real: float) -> None:
+    """Gaps, by their noise, normal about a mean: 95 % of the intervals hold the sum."""
+    rng, held = np.random.default_rng(0), []
+    spread = rng.uniform(0.5, 1.5, 15) * 0.01
+    for _ in range(400):
+        gaps = spread * real * rng.normal(1.0, 1.0, 15)
+        seen = gaps + spread * rng.standard_normal(15)
+        value, low, high = intervals.absolute_sum_of_normal(seen, spread**2, 0.95, rng, 500)
+        assert low <= value <= high
+        held.append(low <= np.abs(gaps).sum() <= high)
+    assert np.mean(held) >= 0.925
+
+
+def test_gaps_without_noise_are_what_they_are() -> None:
+    found = intervals.absolute_sum_of_normal(np.array([0.1, -0.2]), np.zeros(2), 0.95, 0)
+    assert found == pytest.approx((0.3, 0.3, 0.3))
+
+
 def population(
     n: int, temperature: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:

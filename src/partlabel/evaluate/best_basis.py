@@ -9,8 +9,9 @@ import numpy as np
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
 from partlabel.evaluate.evaluation import Evaluation, evaluate
-from partlabel.evaluate.expected import expected_metrics, joint_beliefs
+from partlabel.evaluate.expected import expected_metrics
 from partlabel.evaluate.partial_accuracy import covering_metrics
+from partlabel.evaluate.powered.joint_beliefs import joint_beliefs
 from partlabel.evaluate.powered.population import codes_and_names
 from partlabel.evaluate.powered.powered_metrics import Metrics
 from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
@@ -51,8 +52,8 @@ def best_evaluation(
         Give all metrics for each of these too, on the same basis; groups of which nothing is known
         are left out.
     joint : bool, default True
-        Add what the predictions say to the beliefs (`joint_beliefs`). False takes these as they
-        are: right where they know the predictions already.
+        Add what the predictions say to the beliefs (`joint_beliefs`), with gold only if it bears
+        that out. False takes beliefs as they are: right where they know the predictions already.
     labels : LabelSpace, default None
     level : float in (0, 1), default 0.95
     random_state : int, Generator or None, default 0
@@ -85,7 +86,8 @@ def best_evaluation(
         return evaluate(
             model,
             gold,
-            beliefs=joint_beliefs(model, beliefs) if joint else beliefs,
+            beliefs=beliefs,
+            joint=None if joint else False,
             groups=groups,
             level=level,
             random_state=random_state,

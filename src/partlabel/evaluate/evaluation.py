@@ -22,6 +22,7 @@ from partlabel.evaluate.intervals import (
 from partlabel.evaluate.metrics import Codes, Floats, Metric
 from partlabel.evaluate.powered.contradiction import Audit, audit_of
 from partlabel.evaluate.powered.influence_functions import influences
+from partlabel.evaluate.powered.joint_beliefs import as_asked
 from partlabel.evaluate.powered.population import Population, codes_and_names
 from partlabel.evaluate.powered.powered_metrics import (
     Metrics,
@@ -152,6 +153,7 @@ def evaluate(
     gold: Any,
     *,
     beliefs: Any = None,
+    joint: bool | None = None,
     strata: Any = None,
     gold_probability: Any = None,
     groups: Any = None,
@@ -184,6 +186,11 @@ def evaluate(
     beliefs : Beliefs, or (n_items, n_classes) probabilities, default None
         What is believed about the label of each predicted item, gold left out: from a label model
         of votes, say.
+    joint : bool, default None
+        Whether to add what the predictions say to the beliefs (`joint_beliefs`), which narrows the
+        intervals where votes and model err apart, most of all those of ranks and losses, and
+        widens them where beliefs know the model already. None takes what gold follows more
+        closely. The numbers are right either way, as gold takes back out what beliefs get wrong.
     strata : (n_items,) names, default None
         Parts of the items of which gold is a random sample each, maybe of different shares. Where
         gold is a random sample of all, strata of alike items narrow the intervals too. Strata with
@@ -248,6 +255,7 @@ def evaluate(
         metrics, audit = measured(population), None
     else:
         refuse_too_little_gold(population)
+        population = as_asked(population, joint)
         found = influences(population)
         audit = audit_of(population, found)
         metrics = metrics_of(population, found, powered(population, found), level, random_state)

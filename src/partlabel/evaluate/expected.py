@@ -3,122 +3,26 @@ r"""Expected metrics: how good a model is if beliefs are right, without gold.
 The mean of a metric under beliefs from votes alone is biased even where these are right: what the
 model says of an item tells of its label too, so that :math:`p(y \mid votes)` isn't
 :math:`p(y \mid votes, score)`. Accuracy comes out too low. `joint_beliefs` takes the model as one
-more source, whose words are its most likely class with how sure it is,
-
-.. math:: q_i(y) \propto b_i(y) \, C_{y s_i}, \qquad C_{ys} \propto \sum_i q_i(y) [s_i = s],
-
-=====================  ==============  =======================================================
-symbol                 code            meaning
-=====================  ==============  =======================================================
-:math:`b`              ``beliefs``     (n_items, n_classes) from votes
-:math:`s_i`            ``score``       (n_items,) predicted class and its bin of confidence
-:math:`C`              ``channel``     (n_classes, n_scores) :math:`p(s \mid y)`
-:math:`q`              ``joint``       (n_items, n_classes) belief, given both
-=====================  ==============  =======================================================
-
-with :math:`C` found by EM, which climbs :math:`\sum_i \log \sum_y b_i(y) C_{y s_i}`.
-
-A. P. Dawid, A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
-algorithm", Applied Statistics 1979, with all sources but one known.
+more source, which mends that where it errs apart from the votes.
 """
 
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from partlabel.beliefs import Beliefs
-from partlabel.errors import InputError
 from partlabel.evaluate.estimate import Basis, Estimate
 from partlabel.evaluate.evaluation import Evaluation
 from partlabel.evaluate.intervals import check_level
-from partlabel.evaluate.metrics import Floats, confidence_bins
 from partlabel.evaluate.powered.contradiction import Audit, audit_of
 from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
+from partlabel.evaluate.powered.joint_beliefs import joint_beliefs
 from partlabel.evaluate.powered.population import Population
 from partlabel.labels import LabelSpace
 
 ASSUMED = "beliefs are right, and the model errs apart from the votes"
 ASSUMED_ALONE = "beliefs are right, also given what the model predicts"
-
-
-def joint_beliefs(
-    predicted: Any,
-    beliefs: Any,
-    *,
-    labels: LabelSpace | None = None,
-    bins: int = 10,
-    max_iter: int = 100,
-    tol: float = 1e-6,
-) -> Beliefs:
-    """Put together what votes say of each label, and what a model's prediction says.
-
-    Right where, among items of one class, votes and predictions are independent. A model that was
-    trained on features which the votes read breaks this.
-
-    Parameters
-    ----------
-    predicted : Beliefs, or (n_items, n_classes) probabilities
-        Of the model. Only which class is most likely, and how sure it is, are read.
-    beliefs : Beliefs, or (n_items, n_classes) probabilities
-        From votes, without the model.
-    labels : LabelSpace, default None
-    bins : int, default 10
-        Bins of confidence. More tell more of the score, from more items each.
-    max_iter : int, default 100
-    tol : float, default 1e-6
-        Stop when no belief moves more than this on average.
-
-    Returns
-    -------
-    Beliefs
-
-    Raises
-    ------
-    InputError
-        If `bins` or `max_iter` is below 1, or items or classes don't fit.
-
-    Examples
-    --------
-    >>> labels = LabelSpace(["ham", "spam"])
-    >>> votes = np.array([[0.9, 0.1]] * 5 + [[0.1, 0.9]] * 5 + [[0.5, 0.5]] * 2)
-    >>> model = np.array([[0.9, 0.1]] * 5 + [[0.1, 0.9]] * 6 + [[0.9, 0.1]])
-    >>> joint_beliefs(model, votes, labels=labels, bins=1).probs[-2:].round()
-    array([[0., 1.],
-           [1., 0.]])
-    """
-    for name, least in (("bins", bins), ("max_iter", max_iter)):
-        if least < 1:
-            raise InputError(f"`{name}` must be at least 1; got {least}. Give a larger number.")
-    population = Population.match(predicted, None, beliefs=beliefs, labels=labels)
-    assert population.beliefs is not None
-    score = scores(population.probs, bins)
-    joint = _em(np.asarray(population.beliefs, dtype=np.float64), score, max_iter, tol)
-    ids = predicted.item_ids if isinstance(predicted, Beliefs) else None
-    return Beliefs(joint, population.labels, ids)
-
-
-def scores(probs: Floats, bins: int) -> NDArray[np.intp]:
-    """(n_items,) The most likely class with its bin of confidence, as one number."""
-    return np.asarray(probs.argmax(axis=1) * bins + confidence_bins(probs.max(axis=1), bins))
-
-
-def _em(beliefs: Floats, score: NDArray[np.intp], max_iter: int, tol: float) -> Floats:
-    n_scores = int(score.max()) + 1
-    joint = beliefs
-    for _ in range(max_iter):
-        counts = np.stack([np.bincount(score, column, n_scores) for column in joint.T])
-        channel = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
-        weighed = beliefs * channel.T[score]
-        total = weighed.sum(axis=1, keepdims=True)
-        fresh = np.divide(weighed, total, out=beliefs.copy(), where=total > 0)
-        moved = float(np.abs(fresh - joint).mean())
-        joint = fresh
-        if moved < tol:
-            break
-    return joint
 
 
 def expected_metrics(

@@ -19,6 +19,7 @@ from scipy.stats import t as student
 from partlabel.errors import InputError
 from partlabel.evaluate.intervals import check_level
 from partlabel.evaluate.powered.influence_functions import HEADLINE, influences
+from partlabel.evaluate.powered.joint_beliefs import as_asked
 from partlabel.evaluate.powered.population import Population
 from partlabel.evaluate.powered.powered_metrics import refuse_too_little_gold
 from partlabel.evaluate.powered.prediction_powered import powered
@@ -36,6 +37,8 @@ class GoldPlan:
         What one gold row leaves open of the metric.
     item_variance : mapping of metric name to float
         What one item leaves open where all have gold.
+    row_freedom : mapping of metric name to float
+        Degrees of freedom that one gold row brings: below 1 where mistakes are rare.
     level : float
     """
 
@@ -43,6 +46,7 @@ class GoldPlan:
     n_gold: int
     row_variance: Mapping[str, float]
     item_variance: Mapping[str, float]
+    row_freedom: Mapping[str, float]
     level: float
 
     def half_width(self, metric: str, n_gold: int) -> float:
@@ -56,7 +60,8 @@ class GoldPlan:
             )
         left = self.row_variance[metric] * (1.0 / n_gold - 1.0 / self.n_items)
         error = np.sqrt(left + self.item_variance[metric] / self.n_items)
-        return float(student.ppf((1.0 + self.level) / 2.0, n_gold - 1) * error)
+        freedom = np.clip(self.row_freedom[metric] * n_gold, 1.0, n_gold - 1)
+        return float(student.ppf((1.0 + self.level) / 2.0, freedom) * error)
 
     def more(self, metric: str, half_width: float) -> int | None:
         """Give how many more gold rows the half-width takes; None if all items wouldn't do."""
@@ -90,6 +95,7 @@ def plan_gold(
     gold: Any,
     *,
     beliefs: Any = None,
+    joint: bool | None = None,
     labels: LabelSpace | None = None,
     level: float = 0.95,
 ) -> GoldPlan:
@@ -100,7 +106,7 @@ def plan_gold(
 
     Parameters
     ----------
-    predicted, gold, beliefs, labels, level
+    predicted, gold, beliefs, joint, labels, level
         As in `evaluate`; without beliefs, for intervals from gold alone.
 
     Returns
@@ -123,6 +129,7 @@ def plan_gold(
     check_level(level)
     population = Population.match(predicted, gold, beliefs=beliefs, labels=labels)
     refuse_too_little_gold(population)
+    population = as_asked(population, joint)
     found = influences(population)
     result = powered(population, found)
     at = {name: found.columns[name].start for name in HEADLINE}
@@ -131,5 +138,6 @@ def plan_gold(
         n_gold=population.n_gold,
         row_variance={name: float(result.row_variance[j]) for name, j in at.items()},
         item_variance={name: float(result.item_variance[j]) for name, j in at.items()},
+        row_freedom={name: float(result.freedom[j]) / population.n_gold for name, j in at.items()},
         level=level,
     )

@@ -18,6 +18,9 @@ from partlabel.evaluate.metrics import Floats
 CHUNK = 4_000_000
 """How many weights a bootstrap holds at once: 32 MB."""
 
+SHARES = 40
+"""How many shares of noise are told apart."""
+
 
 def clopper_pearson(
     successes: ArrayLike, trials: ArrayLike, level: float = 0.95
@@ -144,22 +147,21 @@ def mixture_share(one: Floats, other: Floats, level: float) -> tuple[float, floa
 
 
 def absolute_sum_of_normal(
-    gaps: Floats, covariance: Floats, level: float, random_state: Any, draws: int = 2000
+    gaps: Floats, variance: Floats, level: float, random_state: Any, draws: int = 2000
 ) -> tuple[float, float, float]:
     r"""Estimate :math:`\sum_b |g_b|` from normal estimates of the gaps, with its interval.
 
-    The sum of the absolute estimates lies above it, as noise only adds. So the distribution of that
-    sum is simulated for gaps of a pattern :math:`d` and any size :math:`c`: the value and the ends
-    are the sizes for which the sum that was seen is the median and an end. There are two patterns,
-    and the interval holds what either allows: the estimated gaps, drawn towards their mean as far
-    as noise explains how they differ, which also gives the value; and each on its own drawn
-    towards 0 by its noise. (heuristic: exact only where a pattern is right. Measured to cover as it
-    should where gaps change smoothly from bin to bin; 87 % where one bin of 15 holds all of it.)
+    The sum of the absolute estimates lies above it, as noise only adds. So gaps, by their noise,
+    are taken as alike: normal about a mean, which may be anything, of a variance such that the
+    share of noise may be anything from 0 to 1. The interval holds the middle `level` of the sums
+    that these and the estimates leave; it begins at 0 where noise alone may be the reason. The
+    value is the sum for the gaps to expect. (heuristic: exact where gaps are as they are taken to
+    be.)
 
     Parameters
     ----------
-    gaps : (n_bins,) float
-    covariance : (n_bins, n_bins) float
+    gaps, variance : (n_bins,) float
+        Estimates, and their variance.
     level : float in (0, 1)
     random_state : int, Generator or None
     draws : int, default 2000
@@ -167,28 +169,32 @@ def absolute_sum_of_normal(
     Returns
     -------
     value, low, high : float
+
+    References
+    ----------
+    M. J. Daniels, "A prior for the variance in hierarchical models", Canadian Journal of Statistics
+    1999 (uniform shrinkage).
     """
-    rng = np.random.default_rng(random_state)
-    alike = np.eye(len(gaps)) * (np.trace(covariance) / len(gaps))
-    covariance = (covariance + alike) / 2.0  # a bin has few rows: some show no spread by chance
-    scale, directions = np.linalg.eigh(covariance)
-    noise = rng.standard_normal((draws, len(gaps))) * np.sqrt(np.maximum(scale, 0.0))
-    noise = noise @ directions.T
-    variance = np.diagonal(covariance)
-    patterns = _drawn_to_mean(gaps, variance), _drawn_to_zero(gaps, variance)
-    seen, tail = float(np.abs(gaps).sum()), (1.0 - level) / 2.0
-
-    def size(pattern: Floats, quantile: float) -> float:
-        low, high = 0.0, 2.0 * seen + 1e-12
-        for _ in range(30):
-            middle = (low + high) / 2.0
-            below = (np.abs(noise + middle * pattern).sum(axis=1) <= seen).mean()
-            low, high = (middle, high) if below > quantile else (low, middle)
-        return low
-
-    low = min(size(pattern, 1.0 - tail) for pattern in patterns)
-    high = max(size(pattern, tail) for pattern in patterns)
-    return min(max(size(patterns[0], 0.5), low), high), low, high
+    spread, n = np.sqrt(variance), len(gaps)
+    if not spread.all():
+        seen = float(np.abs(gaps).sum())
+        return seen, seen, seen
+    rng, tail = np.random.default_rng(random_state), (1.0 - level) / 2.0
+    z = gaps / spread
+    centre = z.mean()
+    noise = (np.arange(SHARES) + 0.5) / SHARES
+    likelihood = (n - 1) / 2.0 * np.log(noise) - noise / 2.0 * ((z - centre) ** 2).sum()
+    weight = np.exp(likelihood - likelihood.max())
+    weight /= weight.sum()
+    share = rng.choice(noise, p=weight, size=(draws, 1))
+    mean = centre + rng.standard_normal((draws, 1)) / np.sqrt(n * share)
+    chance = rng.standard_normal((draws, n))
+    likely = (1.0 - share) * z + share * mean + np.sqrt(1.0 - share) * chance
+    low, high = np.quantile(np.abs(likely) @ spread, [tail, 1.0 - tail])
+    by_noise = np.quantile(np.abs(chance) @ spread, 1.0 - tail)
+    low = 0.0 if np.abs(gaps).sum() <= by_noise else float(low)
+    shrunk = centre + (z - centre) * (1.0 - weight @ noise)
+    return min(max(float(np.abs(shrunk) @ spread), low), float(high)), low, float(high)
 
 
 def on_logit_scale(value: Floats, reach: Floats, least: float) -> tuple[Floats, Floats]:
@@ -222,28 +228,6 @@ def check_level(level: float) -> None:
         raise InputError(
             f"`level` must lie in (0, 1); got {level}. It is a share, such as 0.95 for 95 %."
         )
-
-
-def _drawn_to_mean(gaps: Floats, variance: Floats) -> Floats:
-    """(n_bins,) Gaps, each drawn to their mean by the share of its variance that is noise.
-
-    A pattern: its absolute values add up to 1.
-    """
-    precision = 1.0 / np.maximum(variance, 1e-12)
-    mean = float(precision @ gaps / precision.sum())
-    real = max(0.0, float(((gaps - mean) ** 2 - variance).mean()))
-    return _pattern(mean + (gaps - mean) * real / (real + variance + 1e-300))
-
-
-def _drawn_to_zero(gaps: Floats, variance: Floats) -> Floats:
-    """(n_bins,) Gaps less the share that is noise, 0 where that is all of it; a pattern."""
-    left = gaps - np.divide(variance, gaps, out=np.zeros_like(gaps), where=gaps != 0)
-    return _pattern(np.where(left * gaps > 0, left, 0.0))
-
-
-def _pattern(gaps: Floats) -> Floats:
-    total = np.abs(gaps).sum()
-    return np.asarray(gaps / total if total > 0 else np.full(len(gaps), 1.0 / len(gaps)))
 
 
 def _resamples(n: int, n_bootstrap: int, rng: np.random.Generator) -> Iterator[Floats]:

@@ -60,7 +60,13 @@ def by_gold(
     basis = Basis.GOLD if beliefs is None else Basis.GOLD_AND_MODEL
     n = populations[0].n_gold
     return Standings(
-        sign * found.value, found.covariance, found.freedom, n, metric, basis, level=level
+        sign * found.value,
+        found.covariance,
+        float(found.freedom.min()),
+        n,
+        metric,
+        basis,
+        level=level,
     )
 
 

@@ -8,7 +8,7 @@ from partlabel.evaluate import Basis, Verdict, audit, audit_probability, evaluat
 from partlabel.evaluate.powered.contradiction import holm
 from partlabel.evaluate.powered.influence_functions import influences
 from partlabel.evaluate.powered.population import Population
-from partlabel.evaluate.powered.prediction_powered import powered
+from partlabel.evaluate.powered.prediction_powered import Design, powered
 from partlabel.labels import LabelSpace
 
 LABELS = LabelSpace(["ant", "bee", "cow"])
@@ -102,6 +102,38 @@ def test_right_beliefs_narrow_the_intervals_and_useless_ones_cost_little() -> No
         width = [x[name].high - x[name].low for x in (right, bad, alone)]
         assert width[0] < 0.9 * width[2]
         assert width[1] < 1.05 * width[2]
+
+
+def test_freedom_is_that_of_the_sum_of_squares() -> None:
+    """Normal rows have theirs; where one row of 100 makes up the sum, it tells next to nothing."""
+    rng = np.random.default_rng(0)
+    design = Design(np.full(100, 0.01), np.zeros(100, dtype=np.intp), 1, np.full(100, 1e-4))
+    normal = rng.normal(size=(100, 400))
+    assert np.median(design.freedom(normal)) == pytest.approx(99, rel=0.1)
+    rare = np.zeros((100, 1))
+    rare[3] = 1.0
+    assert design.freedom(rare) == pytest.approx([2.0], rel=0.02)
+    skewed = rng.exponential(size=(100, 4000)) - 1.0
+    total = (skewed**2).sum(axis=0)
+    assert 2.0 * total.mean() ** 2 / total.var() < design.freedom(skewed).mean() < 60
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["apart", "known"])
+def test_beliefs_take_the_model_in_where_gold_follows_that(known: bool) -> None:
+    """Votes that err apart from the model gain by it; beliefs that know it already lose."""
+    rng = np.random.default_rng(0)
+    probs, beliefs, codes = world()
+    if not known:
+        said = np.where(rng.random(N) < 0.7, codes, rng.integers(3, size=N))
+        probs = 0.7 * np.eye(3)[said] + 0.1
+    gold = some(codes, rows_drawn(200))
+    given = {"beliefs": beliefs, "labels": LABELS}
+    width = {}
+    for joint in (None, False, True):
+        found = evaluate(probs, gold, joint=joint, **given)
+        width[joint] = found["accuracy"].high - found["accuracy"].low
+    assert width[None] == min(width.values())
+    assert width[None] == width[not known]
 
 
 def test_order_of_classes_changes_nothing() -> None:

@@ -182,7 +182,9 @@ def jackknifed(
     parts = [values(items.select(kept))[1].value for kept in leaving_out(items.codes, random_state)]
     covariance = jackknife_covariance(np.stack(parts))
     error = np.sqrt(np.diagonal(covariance))
-    return found, replace(whole, covariance=covariance, error=error, freedom=PARTS - 1.0)
+    return found, replace(
+        whole, covariance=covariance, error=error, freedom=np.full_like(error, PARTS - 1.0)
+    )
 
 
 def em_prevalence(

@@ -279,13 +279,13 @@ class _Headline:
     low: Floats
     high: Floats
     error: Floats
-    freedom: float
+    freedom: Floats
 
 
 def _headline(part: Population, level: float) -> _Headline:
     unknown = np.full(len(HEADLINE), np.nan)
     if part.n_gold < 2:
-        return _Headline(unknown, unknown, unknown, unknown, 1.0)
+        return _Headline(unknown, unknown, unknown, unknown, np.ones(len(HEADLINE)))
     found = influences(part)
     result = powered(part, found)
     named = metrics_of(part, found, result, level, 0).headline
@@ -295,9 +295,10 @@ def _headline(part: Population, level: float) -> _Headline:
     value, low, high = np.array(ends).T
     if result.error[found.columns["accuracy"]][0] == 0:  # no mistake, or nothing else
         low[0], high[0] = clopper_pearson(round(value[0] * part.n_gold), part.n_gold, level)
-    error = least_error(part, found, result)[[found.columns[name].start for name in HEADLINE]]
+    places = [found.columns[name].start for name in HEADLINE]
+    error = least_error(part, found, result)[places]
     # heuristic: rows without a mistake say no more than as many with one; the error is never 0
-    return _Headline(value, low, high, np.maximum(error, 1.0 / part.n_gold), result.freedom)
+    return _Headline(value, low, high, np.maximum(error, 1.0 / part.n_gold), result.freedom[places])
 
 
 def _p_value(own: _Headline, rest: _Headline) -> Floats:

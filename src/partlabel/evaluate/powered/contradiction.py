@@ -150,13 +150,15 @@ def audit_of(population: Population, found: Influences, alpha: float = 0.05) -> 
     gap = tested.of_gold - tested.of_beliefs
     difference = population.weight @ gap
     kept = design.kept(gap)
-    # if beliefs are right, labels vary about them by as much as they say
-    doubt = design.spread @ tested.doubt
-    error = np.sqrt(np.maximum((kept**2).sum(axis=0), doubt))
+    # if beliefs are right, labels vary about them by as much as they say, which isn't estimated
+    doubt, seen = design.spread @ tested.doubt, (kept**2).sum(axis=0)
+    error = np.sqrt(np.maximum(seen, doubt))
+    freedom = design.freedom(kept)
+    freedom = np.where(doubt >= seen, np.maximum(freedom, design.n_effective - 1.0), freedom)
     exact = np.where(np.abs(difference) > 1e-12, np.inf, 0.0) * np.sign(difference)
     exact = np.nan_to_num(exact, nan=0.0, posinf=np.inf, neginf=-np.inf)
     z = np.divide(difference, error, out=exact, where=error > 1e-12)
-    p = holm(2.0 * student.sf(np.abs(z), design.freedom(kept)))
+    p = holm(np.asarray(2.0 * student.sf(np.abs(z), freedom)))
     least = float(np.nanmin(p))
     return Audit(
         verdict_of(least, alpha), tested.columns, difference, z, p, alpha, population.labels

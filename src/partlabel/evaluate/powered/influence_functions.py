@@ -11,12 +11,12 @@ For functions of means see `partlabel.evaluate.rate_influences`, for ROC AUC and
 J. Hampel, "The influence curve and its role in robust estimation", JASA 1974.
 """
 
+from partlabel.evaluate.powered.first_guess import first_guess
 from partlabel.evaluate.powered.influence_values import (
     Influences,
     classes_there,
     joined,
     labels_of_gold,
-    pilot_trust,
 )
 from partlabel.evaluate.powered.population import Population
 from partlabel.evaluate.powered.rank_influences import rank_influences
@@ -55,8 +55,7 @@ OF_CLASS = (
 def influences(population: Population, n_bins_for: int | None = None) -> Influences:
     """Linearise every metric around what gold and beliefs say together.
 
-    The guess trusts beliefs by the share ``trust``, found by regressing gold on beliefs, and takes
-    what they get wrong on gold back out, so that it is near the truth even where they are wrong.
+    The guess is `first_guess`: beliefs and the model, put together as gold bears them out.
 
     Parameters
     ----------
@@ -64,8 +63,8 @@ def influences(population: Population, n_bins_for: int | None = None) -> Influen
     n_bins_for : int, default None
         Take as many bins of confidence as so many gold rows can fill; None takes those there are.
     """
-    trust = pilot_trust(population)
+    guess = first_guess(population)
     n_binned = n_bins_for or population.n_gold or len(population)
     return joined(
-        [rate_influences(population, trust, n_binned), rank_influences(population, trust)]
+        [rate_influences(population, guess, n_binned), rank_influences(population, guess)]
     )

@@ -24,7 +24,7 @@ class Influences:
         Influence of the rows with gold: by their gold class, and by what was believed.
     doubt : (n_gold, n_metrics) float
         Variance of a gold row's influence if its class came from what was believed of it; 0 where
-        that isn't known.
+        that isn't known. For gaps of calibration, from the first guess.
     mean_of_beliefs : (n_strata, n_metrics) float
         Mean influence of all items of a stratum, by what is believed.
     variance_of_beliefs : (n_metrics,) float
@@ -84,19 +84,6 @@ def joined(parts: list[Influences]) -> Influences:
             for name in Influences.__slots__[1:]
         ),
     )
-
-
-def pilot_trust(population: Population) -> float:
-    """How far gold follows the beliefs, from 0 (not at all) to 1."""
-    if population.beliefs is None:
-        return 0.0
-    if population.n_gold == 0:
-        return 1.0
-    gold, believed = labels_of_gold(population)
-    w = population.weight[:, None]
-    believed = believed - (w * believed).sum(axis=0)
-    slope = float((w * believed * gold).sum()) / max(float((w * believed**2).sum()), 1e-300)
-    return min(max(slope, 0.0), 1.0)
 
 
 def labels_of_gold(population: Population) -> tuple[Floats, Floats]:

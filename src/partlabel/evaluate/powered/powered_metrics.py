@@ -18,7 +18,7 @@ from partlabel.evaluate.powered.influence_functions import (
     influences,
 )
 from partlabel.evaluate.powered.population import LEAST_GOLD, Population
-from partlabel.evaluate.powered.prediction_powered import Powered, powered
+from partlabel.evaluate.powered.prediction_powered import Design, Powered, powered
 
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "log_loss": (0.0, np.inf),
@@ -77,7 +77,8 @@ def metrics_of(
 ) -> Metrics:
     """Give the numbers their names and intervals."""
     basis = Basis.GOLD if population.beliefs is None else Basis.GOLD_AND_MODEL
-    result = replace(result, error=least_error(population, found, result))
+    error = least_error(population, found, result)
+    result = replace(result, error=error, alone=np.maximum(result.alone, error))
     reach = result.reach(level)
     least_share = 0.5 / population.n_gold
 
@@ -101,9 +102,8 @@ def metrics_of(
         )
 
     bins = found.columns["gap"]
-    ece = absolute_sum_of_normal(
-        result.value[bins], result.covariance[bins, bins], level, random_state
-    )
+    variance = variance_of_gaps(population, found, result)
+    ece = absolute_sum_of_normal(result.value[bins], variance, level, random_state)
     headline = {name: one for name in HEADLINE if (one := of(name)[0]) is not None}
     return Metrics(
         headline={**headline, "ece": estimate(*ece, "ece")},
@@ -139,3 +139,17 @@ def least_error(population: Population, found: Influences, result: Powered) -> F
         error[of_mean] = np.sqrt(error[of_mean] ** 2 + lacking[there].sum() / there.sum() ** 2)
         error[at] = np.sqrt(variance + lacking)
     return error
+
+
+def variance_of_gaps(population: Population, found: Influences, result: Powered) -> Floats:
+    """(n_bins,) Variances of the calibration gaps, as even as the gold rows of a bin are few.
+
+    Bins in which gold holds no mistake show no spread. So how it is shared among the bins is taken
+    from the first guess, and halfway from none at all; its total is that of gold, or of the guess
+    if that is larger.
+    """
+    bins = found.columns["gap"]
+    guessed = Design.of(population).spread @ found.doubt[:, bins]
+    seen = float(np.diagonal(result.covariance)[bins].sum())
+    scale = max(1.0, seen / guessed.sum()) if guessed.sum() > 0 else 0.0
+    return np.asarray(scale * (guessed + guessed.mean()) / 2.0)

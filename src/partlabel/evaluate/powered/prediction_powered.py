@@ -54,8 +54,11 @@ class Powered:
     value : (n_metrics,) float
     error : (n_metrics,) float
         Standard errors.
-    freedom : float
-        Degrees of freedom of the errors: those of the middle metric.
+    freedom : (n_metrics,) float
+        Degrees of freedom of the errors: few where a few rows make up most of one.
+    alone, freedom_alone : (n_metrics,) float
+        Standard errors of gold alone, and the degrees of freedom that it had if it were normal: no
+        interval is wider than by these. Infinite where a power was given.
     covariance : (n_metrics, n_metrics) float
     row_variance : (n_metrics,) float
         What one gold row leaves open; the error falls with the root of the gold rows.
@@ -65,14 +68,18 @@ class Powered:
 
     value: Floats
     error: Floats
-    freedom: float
+    freedom: Floats
+    alone: Floats
+    freedom_alone: Floats
     covariance: Floats
     row_variance: Floats
     item_variance: Floats
 
     def reach(self, level: float) -> Floats:
         """(n_metrics,) How far an interval goes to either side, by Student's t."""
-        return np.asarray(student.ppf((1.0 + level) / 2.0, self.freedom) * self.error)
+        end = (1.0 + level) / 2.0
+        both = student.ppf(end, self.freedom) * self.error
+        return np.minimum(both, student.ppf(end, self.freedom_alone) * self.alone)
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Ends of the intervals."""
@@ -99,20 +106,24 @@ def powered(population: Population, influences: Influences, power: float | None 
             influences.of_beliefs - influences.mean_of_beliefs[design.stratum]
         )
         if power is None:  # a power fitted to few rows may do harm
-            both, alone = design.variance(relied), design.variance(influences.of_gold)
+            both, without = design.variance(relied), design.variance(influences.of_gold)
             gaps = influences.columns.get("gap", slice(0, 0))
-            both[gaps], alone[gaps] = both[gaps].sum(), alone[gaps].sum()
-            harmful = both > alone
-            relied = np.where(harmful, influences.of_gold, relied)
-    kept = design.kept(relied) * design.widening(influences, relied)
+            both[gaps], without[gaps] = both[gaps].sum(), without[gaps].sum()
+            relied = np.where(both > without, influences.of_gold, relied)
+    kept = design.kept(relied)
     gold = influences.of_gold - population.weight @ influences.of_gold
     item_variance = population.weight @ gold**2
     covariance = kept.T @ kept + (population.weight[:, None] * gold).T @ gold / len(population)
+    alone = np.full(len(item_variance), np.inf)
+    if power is None:
+        alone = np.sqrt(design.variance(gold) + item_variance / len(population))
     row_variance = design.n_effective * np.einsum("im,im->m", kept, kept)
     return Powered(
         value=influences.pilot + population.weight @ relied,
         error=np.sqrt(np.diagonal(covariance)),
         freedom=design.freedom(kept),
+        alone=alone,
+        freedom_alone=design.freedom(design.kept(gold), normal=True),
         covariance=covariance,
         row_variance=row_variance / max(1.0 - population.n_gold / len(population), 1e-9),
         item_variance=item_variance,
@@ -153,20 +164,30 @@ class Design:
         """As many rows of equal weight say as much."""
         return float(1.0 / (self.weight @ self.weight))
 
-    def freedom(self, kept: Floats) -> float:
-        """Give the degrees of freedom of a variance that is the sum of those of the strata.
+    def freedom(self, kept: Floats, normal: bool = False) -> Floats:
+        r"""(n_metrics,) Degrees of freedom of variances that are sums of squares over rows.
 
-        They hardly differ between metrics; the median is taken.
+        :math:`2 V^2 / \mathrm{Var}(V)`, where the variance of a stratum's sum of squares is that of
+        normal rows, and, unless `normal`, no smaller than its fourth moment says. Where mistakes
+        are rare, or few rows speak for many, a few rows make up most of the sum, and it tells
+        little.
 
         F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
-        Biometrics Bulletin 1946.
+        Biometrics Bulletin 1946; with kurtosis: B. O'Neill, "Some useful moment results in sampling
+        problems", The American Statistician 2014.
         """
-        sums = group_totals(self.stratum, self.n_strata, np.stack([self.weight, self.weight**2], 1))
-        size = np.maximum(sums[:, 0] ** 2 / np.maximum(sums[:, 1], 1e-300) - 1.0, 1.0)
+        rows = np.stack([np.ones_like(self.weight), self.weight, self.weight**2], axis=1)
+        count, sums, squares = group_totals(self.stratum, self.n_strata, rows).T[:, :, None]
+        size = np.maximum(sums**2 / np.maximum(squares, 1e-300) - 1.0, 1.0)
         part = group_totals(self.stratum, self.n_strata, kept**2)
-        total, spread = part.sum(axis=0), (part**2 / size[:, None]).sum(axis=0)
-        most = np.full_like(total, max(1.0, self.n_effective - 1.0))
-        return float(np.median(np.divide(total**2, spread, out=most, where=spread > 0)))
+        spread = 2.0 * part**2 / size
+        if not normal:
+            fourth = group_totals(self.stratum, self.n_strata, kept**4)
+            spread = np.maximum(spread, fourth - part**2 / np.maximum(count, 1.0))
+        total, spread = part.sum(axis=0), spread.sum(axis=0)
+        most = np.full_like(total, self.n_effective - 1.0)
+        found = np.divide(2.0 * total**2, spread, out=most, where=spread > 0)
+        return np.asarray(np.maximum(found, 1.0))
 
     def kept(self, values: Floats) -> Floats:
         """(n_gold, ...) What each row adds to the error of a weighted mean."""
@@ -175,22 +196,6 @@ class Design:
     def variance(self, values: Floats) -> Floats:
         """(...) Variance of the weighted mean of values (n_gold, ...)."""
         return np.asarray((self.kept(values) ** 2).sum(axis=0))
-
-    def widening(self, influences: Influences, relied: Floats) -> Floats:
-        """(n_metrics,) How much to widen errors where beliefs leave more doubt than gold shows.
-
-        Beliefs that are sure are seldom wrong, so that few gold rows may show no mistake, or too
-        few: were beliefs right, labels would vary about them by as much as they say. The variance
-        goes halfway there (heuristic: measured to cover best), never beyond that of gold alone.
-        """
-        seen, alone = self.variance(relied), self.variance(influences.of_gold)
-        doubt = self.spread @ influences.doubt
-        gaps = influences.columns.get("gap", slice(0, 0))
-        for one in (seen, alone, doubt):
-            one[gaps] = one[gaps].sum()
-        least = np.minimum(doubt, alone)
-        more = np.divide(least, seen, out=np.ones_like(seen), where=seen > 0)
-        return np.asarray(np.sqrt((1.0 + np.maximum(more, 1.0)) / 2.0))
 
     def centred(self, values: Floats) -> Floats:
         """(n_gold, ...) Values less the mean of their stratum."""

@@ -1,9 +1,8 @@
 """Influences on ROC AUC and average precision, class by class."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from partlabel.evaluate.metrics import ECE_ROWS_PER_BIN, Floats
+from partlabel.evaluate.metrics import Floats
 from partlabel.evaluate.powered.influence_values import (
     Influences,
     classes_there,
@@ -13,12 +12,11 @@ from partlabel.evaluate.powered.influence_values import (
 from partlabel.evaluate.powered.population import Population
 from partlabel.evaluate.powered.ranking import Ranks, auc, average_precision
 
-RANK_BINS = 20
-"""The guess of how a class depends on its score has at most as many steps."""
 
-
-def rank_influences(population: Population, trust: float) -> Influences:
+def rank_influences(population: Population, guess: Floats) -> Influences:
     """Influences on ROC AUC and average precision: of each class against the others, and mean.
+
+    Around the first guess (n_items, n_classes) of how much of each class an item holds.
 
     Both classes of two have the same AUC, so that the mean is that of either.
     """
@@ -32,8 +30,8 @@ def rank_influences(population: Population, trust: float) -> Influences:
     for j in np.flatnonzero(present).tolist():
         score = population.probs[:, j]
         order = np.argsort(score)
-        mass = pilot_mass(population, gold[:, j], j, trust, order)
-        present[j] = mass.sum() < n
+        mass = guess[:, j]
+        present[j] = mass.sum(dtype=np.float64) < n
         if not present[j]:
             continue
         ranks = Ranks.of(score, mass, order)
@@ -84,43 +82,3 @@ def rank_influences(population: Population, trust: float) -> Influences:
             )
         ]
     )
-
-
-def pilot_mass(
-    population: Population, gold: Floats, j: int, trust: float, order: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """(n_items,) The first guess of how much of class `j` each item holds.
-
-    Beliefs, with what they get wrong on gold spread over the items with about the same score: only
-    how the class depends on the score matters here, and a single gold row at the top would else
-    decide. Where that takes away more than half of what gold counts of the class, or of the others,
-    the mean of gold and beliefs instead, which is never negative.
-
-    Parameters
-    ----------
-    population : Population
-    gold : (n_gold,) float
-        1 where the gold class is `j`.
-    j : int
-    trust : float in [0, 1]
-    order : (n_items,) intp
-        The items by their score.
-    """
-    n, rows, n_gold = len(population), population.rows, population.n_gold
-    believed = np.zeros(n) if population.beliefs is None else population.beliefs[:, j]
-    if n_gold == 0:
-        return np.asarray(believed, dtype=np.float64)
-    bins = max(1, min(RANK_BINS, n_gold // ECE_ROWS_PER_BIN))
-    in_bin = np.empty(n, dtype=np.intp)
-    in_bin[order] = np.arange(n) * bins // n
-    size = np.bincount(in_bin, minlength=bins)
-
-    def spread(values: Floats) -> Floats:
-        total = n * np.bincount(in_bin[rows], population.weight * values, bins)
-        return np.asarray((total / np.maximum(size, 1))[in_bin])
-
-    mass = trust * believed + spread(gold - trust * believed[rows])
-    counted = float(population.weight @ gold) * n
-    if not 0.0 < counted / 2 <= mass.sum() <= n - (n - counted) / 2 < n:
-        mass = (believed + spread(gold)) / 2
-    return np.asarray(mass)

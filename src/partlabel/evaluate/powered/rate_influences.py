@@ -28,29 +28,31 @@ CHUNK = 1_000_000
 """How many moments are held at once: 8 MB."""
 
 
-def rate_influences(population: Population, trust: float, n_binned: int) -> Influences:
-    """Influences on the metrics that are functions of means."""
+def rate_influences(population: Population, guess: Floats, n_binned: int) -> Influences:
+    """Influences on the metrics that are functions of means.
+
+    Around those of the first guess (n_items, n_classes) of how much of each class an item holds.
+    """
     moments = Moments.of(population, n_binned)
     gold, believed = labels_of_gold(population)
-    at_gold = moments.at(population.probs[population.rows], gold)
-    at_beliefs = (
-        moments.at(population.probs[population.rows], believed)
-        if population.beliefs is not None
-        else np.zeros_like(at_gold)
-    )
+    probs = population.probs[population.rows]
+    at_gold, at_beliefs = moments.at(probs, gold), moments.at(probs, believed)
     mean, overall, variance = moments.over_all(population)
-    share = population.stratum_sizes() / len(population)
-    corrected = trust * (share @ mean) + population.weight @ (at_gold - trust * at_beliefs)
-    guess = moments.possible(corrected, overall, population)
-    columns, values, slopes = moments.metrics(guess)
-    none = np.zeros_like(guess) if population.beliefs is None else guess
+    around = moments.at_guess(population, guess, overall, at_gold)
+    columns, values, slopes = moments.metrics(around)
+    if population.beliefs is None:
+        at_beliefs, believed_around = np.zeros_like(at_gold), np.zeros_like(around)
+    else:
+        believed_around = around
+    doubt = moments.doubt(probs, believed, slopes)
+    doubt[:, columns["gap"]] = moments.doubt_of_gaps(probs, guess[population.rows])
     return Influences(
         columns=columns,
         pilot=values,
-        of_gold=(at_gold - guess) @ slopes.T,
-        of_beliefs=(at_beliefs - none) @ slopes.T,
-        doubt=moments.doubt(population.probs[population.rows], believed, slopes),
-        mean_of_beliefs=(mean - none) @ slopes.T,
+        of_gold=(at_gold - around) @ slopes.T,
+        of_beliefs=(at_beliefs - believed_around) @ slopes.T,
+        doubt=doubt,
+        mean_of_beliefs=(mean - believed_around) @ slopes.T,
         variance_of_beliefs=np.einsum("md,de,me->m", slopes, variance, slopes),
     )
 
@@ -109,6 +111,14 @@ class Moments:
             second += weight[:, None] * influence**2
         return np.maximum(second - first**2, 0.0)
 
+    def doubt_of_gaps(self, probs: Floats, guess: Floats) -> Floats:
+        """(n, n_bins) Variance of what rows add to gaps, if they are right as often as guessed."""
+        in_bin = np.searchsorted(self.edges, probs.max(axis=1), side="right")
+        right = guess[np.arange(len(probs)), probs.argmax(axis=1)]
+        variance = np.zeros((len(probs), self.n_bins))
+        variance[np.arange(len(probs)), in_bin] = right * (1.0 - right)
+        return variance
+
     def over_all(self, population: Population) -> tuple[Floats, Floats, Floats]:
         """Means in each stratum by beliefs, mean over all items, and covariance of the moments.
 
@@ -132,23 +142,22 @@ class Moments:
         step = max(1, CHUNK // n_moments)
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
-    def possible(self, guess: Floats, overall: Floats, population: Population) -> Floats:
-        """Move a guess into the possible: no class is held by fewer than none of the items.
+    def at_guess(
+        self, population: Population, guess: Floats, overall: Floats, at_gold: Floats
+    ) -> Floats:
+        """(n_moments,) Means by the first guess; how often a class is predicted is known.
 
-        How often a class is predicted is known for all items. Support is at least half of what gold
-        counts, or beliefs where it counts none, as a rate of a class needs some.
+        Means in which metrics are linear may be any: those of gold, or of beliefs without gold.
         """
         k = self.n_classes
-        guess = np.array(guess, dtype=np.float64)
-        guess[k : 2 * k] = overall[k : 2 * k]
-        counted = np.asarray(np.bincount(population.codes, population.weight, k), dtype=np.float64)
-        believed = counted if population.beliefs is None else overall[2 * k : 3 * k]
-        least = np.where(counted > 0, counted, believed) / 2.0
-        support = np.maximum(guess[2 * k : 3 * k], least)
-        guess[2 * k : 3 * k] = np.where(classes_there(population), support, 0.0)
-        most = np.minimum(guess[k : 2 * k], guess[2 * k : 3 * k])
-        guess[:k] = np.clip(guess[:k], 0.0, most)
-        return guess
+        around = np.array(population.weight @ at_gold if population.n_gold else overall)
+        there = classes_there(population)
+        predicted = population.probs.argmax(axis=1)
+        held = guess[np.arange(len(guess)), predicted]
+        around[:k] = np.bincount(predicted, held, k) / len(guess) * there
+        around[k : 2 * k] = overall[k : 2 * k]
+        around[2 * k : 3 * k] = guess.sum(axis=0, dtype=np.float64) / len(guess) * there
+        return around
 
     def metrics(self, means: Floats) -> tuple[dict[str, slice], Floats, Floats]:
         """Columns, values (n_metrics,) and derivatives (n_metrics, n_moments) at the means."""
