@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 
 from partlabel.beliefs import Beliefs
-from partlabel.evaluate import evaluate
+from partlabel.evaluate import evaluate, expected_metrics
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
-from partlabel.report import summary
+from partlabel.report import Report, summary
 from partlabel.report.summary import Sentence
 
 LABELS = LabelSpace(["ham", "spam"])
@@ -100,3 +100,22 @@ def test_what_was_not_measured_is_said() -> None:
         "hasn't been measured"
         in summary.about_quality(Evidence(votes=votes, gold=gold), {})[0].text
     )
+
+
+def test_numbers_that_nobody_verified_ask_for_gold_and_stand_beside_their_assumption() -> None:
+    probs = np.tile([[0.8, 0.2], [0.3, 0.7]], (50, 1))
+    found = {
+        "apart": expected_metrics(probs, probs, labels=LABELS),
+        "alone": expected_metrics(probs, probs, joint=False, labels=LABELS),
+    }
+    evidence = Evidence(votes=Votes.from_matrix([[0], [1]], LABELS))
+    said = [one.text for one in summary.about_quality(evidence, found)]
+    assert len(said) == 3
+    assert all(text.endswith("unverified.") for text in said[:2])
+    assert said[2].startswith("Only gold can tell how good it is")
+    page = Report("Unverified", evidence, evaluations=found).html()
+    quality = page.split('<section id="quality"')[1].split("</section>")[0]
+    n_numbers = sum(len(one.estimates) for one in found.values())
+    assert quality.count('<span class="badge unverified">') == n_numbers
+    assert "“apart”: right only if beliefs are right, and the model errs apart" in quality
+    assert "“alone”: right only if beliefs are right, also given" in quality

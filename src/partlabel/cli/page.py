@@ -13,6 +13,7 @@ from partlabel.report import Report
 NAMES = {
     "model": "the model on unseen rows",
     "label model": "the label model",
+    "model, by the votes alone": "the model by the votes alone",
 }
 
 
@@ -65,21 +66,26 @@ def _diagrams(run: Run) -> dict[str, ReliabilityDiagram]:
 
 def _reproduction(run: Run) -> dict[str, str]:
     facts = run.facts
-    data, held_out = facts["data"], facts["held_out"]
-    others = facts.get("others_held_out", 0)
+    data = facts["data"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return {
         "Data": f"{data['path']}: {data['rows']:,} rows, {data['columns']} columns",
         "SHA-256 of the data": data["sha256"],
         "Versions": versions,
         "Seed": str(facts["settings"]["model"]["seed"]),
-        "Held out": f"{held_out['n']:,} of {held_out['of']:,} gold rows"
-        + (f", and {others:,} others" if others else "")
-        + ", drawn with the seed"
-        if not facts.get("cross_fitted")
-        else "in turn, a fifth of the rows at a time; other models, trained without them, predict "
-        "them and are measured",
+        "Held out": _held_out(facts),
     }
+
+
+def _held_out(facts: dict[str, Any]) -> str:
+    """Which rows measured the model."""
+    if facts.get("cross_fitted"):
+        return "a fifth of the rows at a time: other models, trained without them, were measured"
+    n, others = facts["held_out"]["n"], facts.get("others_held_out", 0)
+    gold = f"{n:,} of {facts['held_out']['of']:,} gold rows" if n else ""
+    rest = f"{others:,} rows without gold" if others else ""
+    kept = " and ".join(filter(None, [gold, rest]))
+    return f"{kept}, drawn with the seed" if kept else "none"
 
 
 def _some(names: list[str]) -> str:

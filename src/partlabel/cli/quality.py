@@ -25,7 +25,7 @@ from partlabel.evaluate import (
 )
 from partlabel.evidence import Candidates, Evidence
 
-MODEL, LABEL_MODEL = "model", "label model"
+MODEL, LABEL_MODEL, BY_VOTES = "model", "label model", "model, by the votes alone"
 GONE = (
     "the table that the run was fitted on, which isn't where it was, or has changed. Put it back, "
     "or fit again"
@@ -129,20 +129,27 @@ class Aside:
         sets = self.candidates
         if not self.n_gold and votes is None and (sets is None or sets.unknown.all()):
             return {}
-        gold = self.gold if self.n_gold else None
-        both = None if votes is None else joint_beliefs(self.said[MODEL], votes)
-        # without gold, what votes say of themselves would measure nothing
-        measured = self.said if self.n_gold else {MODEL: self.said[MODEL]}
+        if self.n_gold:
+            both = None if votes is None else joint_beliefs(self.said[MODEL], votes)
+            return {
+                what: best_evaluation(
+                    said,
+                    gold=self.gold,
+                    beliefs=votes if what == MODEL else both,
+                    candidates=sets,
+                    groups=groups,
+                    joint=what == MODEL,  # the label model is what these beliefs know already
+                )
+                for what, said in self.said.items()
+            }
+        # what votes say of themselves would measure nothing; the model is judged twice, as if it
+        # erred apart from the votes, and as if it knew nothing that they don't
+        ways = {MODEL: True} if votes is None else {MODEL: True, BY_VOTES: False}
         return {
             what: best_evaluation(
-                said,
-                gold=gold,
-                beliefs=both if self.n_gold else votes,
-                candidates=sets,
-                groups=groups,
-                joint=not self.n_gold,
+                self.said[MODEL], beliefs=votes, candidates=sets, groups=groups, joint=joint
             )
-            for what, said in measured.items()
+            for what, joint in ways.items()
         }
 
     def borne_out(self) -> str:

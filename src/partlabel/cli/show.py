@@ -17,6 +17,10 @@ from partlabel.evaluate import Basis, Estimate, Evaluation, Verdict
 
 Steps = Callable[[str], AbstractContextManager[None]]
 
+TWO_WAYS = (
+    "A model that learnt from votes errs partly as they do, so that the truth may lie between the "
+    "two. Only gold can tell: label some tens of rows, drawn at random, and pass them as --gold."
+)
 ACCURACIES = ("accuracy", "corrected_accuracy")
 SHOWN = 20
 LEGEND = (
@@ -197,7 +201,8 @@ def evaluations(found: Mapping[str, Evaluation], n: int, of: int) -> None:
 def quality(found: Mapping[str, Evaluation]) -> None:
     """Show every metric with its interval, what it rests on, and what gold says of that."""
     for what, one in found.items():
-        heading(f"How good the {what} is")
+        who, _, how = what.partition(", ")
+        heading(f"How good the {who} is{f', {how}' if how else ''}")
         grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("", "value", f"{one.level:.0%} interval"):
             grid.add_column(name, justify="right" if name else "left", no_wrap=True)
@@ -214,6 +219,8 @@ def quality(found: Mapping[str, Evaluation]) -> None:
         tell(_grounds(one))
         if one.of_group:
             _by_group(one)
+    if len({next(iter(one.estimates.values())).assumption for one in found.values()} - {""}) > 1:
+        tell(TWO_WAYS)
 
 
 def basis(number: Estimate) -> Text:

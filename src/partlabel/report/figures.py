@@ -171,13 +171,16 @@ def quality(evaluations: Mapping[str, Evaluation], metrics: Mapping[str, str]) -
                 y=[y + step * (place - (len(evaluations) - 1) / 2) for y, _ in found],
                 error_x=_whiskers(values[:, 0], values[:, 1], values[:, 2]),
                 mode="markers", name=_plain(name, 32),
-                marker={"size": 9, "color": PALETTE[place % len(PALETTE)]},
+                marker={
+                    "size": 9, "color": PALETTE[place % len(PALETTE)],
+                    "symbol": ["circle-open" if e.assumption else "circle" for _, e in found],
+                },
                 customdata=[interval(*row) for row in values],
                 hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
             )
         )  # fmt: skip
     _name_rows(figure, list(metrics.values()))
-    label = "Quality on gold with intervals; the table beside it holds the same numbers."
+    label = "Quality with intervals, open circles by assumption; the table has the same numbers."
     rows = len(metrics) * max(len(evaluations), 2)
     return Chart("chart-quality", figure, label, height=130 + 24 * rows)
 

@@ -119,7 +119,6 @@ def _grounds(evaluations: Mapping[str, Evaluation]) -> list[tuple[Basis, str]]:
     """Each basis that a number has, and what must hold for such numbers to be right."""
     numbers = [number for one in evaluations.values() for number in one.estimates.values()]
     found = dict.fromkeys(number.basis for number in numbers)
-    assumed = dict.fromkeys(number.assumption for number in numbers if number.assumption)
     verdicts = dict.fromkeys(number.verdict for number in numbers if number.verdict is not None)
     checked = {one.audit.verdict for one in evaluations.values() if one.audit is not None}
     said = {
@@ -128,10 +127,19 @@ def _grounds(evaluations: Mapping[str, Evaluation]) -> list[tuple[Basis, str]]:
         Basis.GOLD_AND_MODEL: "Gold labels, and beliefs about the other items, from which what "
         "gold finds wrong is taken back out. Right if gold is a random sample of these items."
         + (" Gold contradicts the beliefs here." if Verdict.CONTRADICTED in checked else ""),
-        Basis.ASSUMPTION: f"Right only if {'; and if '.join(assumed)}. "
-        + " ".join(verdict.value for verdict in verdicts),
+        Basis.ASSUMPTION: _assumed(evaluations) + " ".join(verdict.value for verdict in verdicts),
     }
     return [(basis, said[basis]) for basis in found]
+
+
+def _assumed(evaluations: Mapping[str, Evaluation]) -> str:
+    """What must hold for each of them."""
+    said = ""
+    for name, one in evaluations.items():
+        assumed = dict.fromkeys(e.assumption for e in one.estimates.values() if e.assumption)
+        if assumed:
+            said += f"“{name}”: right only if {'; and if '.join(assumed)}. "
+    return said
 
 
 def _likeliest(held: Beliefs) -> NDArray[np.int64]:

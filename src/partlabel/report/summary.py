@@ -8,6 +8,7 @@ import polars as pl
 from partlabel.aggregate import Verdict
 from partlabel.beliefs import Beliefs
 from partlabel.evaluate import Basis, Evaluation
+from partlabel.evaluate import Verdict as Assumed
 from partlabel.evidence import Evidence
 from partlabel.labels import Name
 from partlabel.report.wording import count, decimal, interval, listed, of, plural
@@ -107,7 +108,12 @@ def about_quality(evidence: Evidence, evaluations: Mapping[str, Evaluation]) -> 
         if not evidence.counts()["gold"]:
             text = "There is no gold label, so how often the beliefs are right can't be measured."
         return [Sentence(text, "warning")]
-    return [s for name, evaluation in evaluations.items() for s in _accuracy(name, evaluation)]
+    said = [s for name, evaluation in evaluations.items() for s in _accuracy(name, evaluation)]
+    verdicts = {e.verdict for one in evaluations.values() for e in one.estimates.values()}
+    if Assumed.UNVERIFIED in verdicts:
+        text = "Only gold can tell how good it is: label some tens of items, drawn at random."
+        said.append(Sentence(text, "warning"))
+    return said
 
 
 def commonest_class(evaluation: Evaluation) -> tuple[Name, float]:
