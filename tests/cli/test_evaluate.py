@@ -301,6 +301,7 @@ def test_the_label_model_of_another_table_is_that_of_the_run(
         (("--data", "nowhere.csv"), "cannot read 'nowhere.csv': there is no such file."),
         (("--data", "few.csv"), "it lacks 'text' (1 of 1)."),
         (("--data", "odd.csv"), "hamm"),
+        (("--data", "silent.csv"), "Something must be known of the 50 rows to measure on; nothing"),
         (("--data", "many.parquet", "--cross-fit"), "got both. Leave one out."),
         (("--data", "new.csv", "--groups", "devices"), "Did you mean 'device'?"),
     ],
@@ -319,6 +320,8 @@ def test_other_tables_are_checked(
     new = many.head(50).with_columns(id="n" + pl.col("id"))
     new.write_csv("new.csv")
     new.drop("text").write_csv("few.csv")
+    silent = {name: pl.lit(None) for name in ("lf_a", "lf_b", "lf_c")}
+    new.drop("gold", "maybe").with_columns(**silent).write_csv("silent.csv")
     new.with_columns(lf_a=pl.lit("hamm")).write_csv("odd.csv")
     ran = partlabel("evaluate", folder, *line)
     assert (ran.code, ran.out) == (2, "")

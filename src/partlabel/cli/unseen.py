@@ -80,7 +80,7 @@ def new_rows(folder: Path, run: Run, path: Path, gold: Path | None) -> tuple[Asi
         evidence,
         np.arange(len(table)),
         np.asarray(said.probs, dtype=np.float64),
-        None if evidence.votes is None else _label_model(run),
+        _label_model(run) if evidence.votes is not None and evidence.votes.n_votes else None,
     )
     items = ids_of(evidence)
     added = None if gold is None else read_gold(gold, items, _classes(run))
