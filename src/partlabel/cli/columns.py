@@ -21,7 +21,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    more = ", ..." if len(known) > 12 else ""
+    more = f" and {len(known) - 12:,} more" if len(known) > 12 else ""
     return f"Known are {', '.join(map(repr, known[:12]))}{more}."
 
 
