@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
+from partlabel import Candidates, LabelSpace
 from partlabel.errors import InputError
 from partlabel.losses import (
     candidate_log_likelihood,
+    evidence_tensors,
     log_marginal,
     log_probs,
     marginal_nll,
@@ -186,3 +188,9 @@ def test_a_mask_is_refused() -> None:
 def test_another_number_of_classes_is_refused() -> None:
     with pytest.raises(InputError, match=r"must have the 3 classes .* got the shape \(2, 1\)"):
         marginal_nll(torch.zeros(2, 3), torch.zeros(2, 1))
+
+
+def test_evidence_in_place_of_its_likelihood_is_refused() -> None:
+    evidence = evidence_tensors(Candidates.from_lists([["a"]], LabelSpace(["a", "b"])))
+    with pytest.raises(TypeError, match="Pass its `log_likelihood`"):
+        marginal_nll(torch.zeros(1, 2), evidence)

@@ -254,3 +254,35 @@ def test_weights_of_one_over_the_propensity_restore_the_class_shares() -> None:
 def test_weights_that_are_not_one_for_each_row_are_refused(narrowed: Blobs) -> None:
     with pytest.raises(InputError, match="`sample_weight` must be one number for each of the 240"):
         net().fit(narrowed.X, narrowed.candidates, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"objective": lambda logits, known: marginal_nll(logits, known).mean()}, "Take no mean"),
+        ({"module": nn.Linear(2, 4)}, "`module` must give logits for the 3 classes"),
+        ({"device": "gpu"}, "`device` must be one that torch can use here; 'gpu' isn't"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    settings: object, complaint: str, narrowed: Blobs
+) -> None:
+    with pytest.raises(InputError, match=complaint):
+        net(**settings).fit(narrowed.X, narrowed.candidates)
+
+
+def test_masks_and_beliefs_are_no_labels(narrowed: Blobs) -> None:
+    with pytest.raises(InputError, match=r"Candidates.from_mask"):
+        net().fit(narrowed.X, narrowed.mask)
+    beliefs = net(max_epochs=1).fit(narrowed.X, narrowed.candidates).beliefs_
+    with pytest.raises(InputError, match="got Beliefs"):
+        net().fit(narrowed.X, beliefs)
+
+
+def test_tensors_that_are_not_finite_are_refused_by_row(narrowed: Blobs) -> None:
+    X = torch.as_tensor(narrowed.X).float()
+    X[7, 1] = torch.nan
+    with pytest.raises(InputError, match="`X` must be finite; it isn't at row 7"):
+        net().fit(X, narrowed.candidates)
+    with pytest.raises(InputError, match=r"`X\['image'\]` must be finite"):
+        net(module=nn.Linear(2, 3)).fit({"image": X}, narrowed.candidates)

@@ -194,3 +194,9 @@ def test_heavy_rows_pull_more() -> None:
     seen = np.where(contrary[:, None], 1.0 - y, y)
     weighed = net().fit(X, seen, np.where(contrary, 0.1, 1.0))
     assert weighed.score(X, y) > 0.9
+
+
+def test_ones_and_gaps_alone_are_no_mask() -> None:
+    X, y = tags(60)
+    with pytest.raises(InputError, match="take objective='likelihood'"):
+        net().fit(X, np.where(y > 0, 1.0, np.nan))

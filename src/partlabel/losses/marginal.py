@@ -133,13 +133,16 @@ def check_classes(**named: Tensor) -> None:
     Only shapes and dtypes are looked at, so that nothing waits for the device.
     """
     first, *_ = named
-    n_classes = named[first].shape[-1]
     for name, tensor in named.items():
+        if not isinstance(tensor, Tensor):
+            hint = " Pass its `log_likelihood`." if hasattr(tensor, "log_likelihood") else ""
+            raise TypeError(f"`{name}` must be a tensor; got {type(tensor).__name__}.{hint}")
         if not tensor.is_floating_point():
             raise TypeError(
                 f"`{name}` must be of a floating dtype; got {tensor.dtype}. "
                 "For a mask of candidates, see `candidate_log_likelihood`."
             )
+        n_classes = named[first].shape[-1]
         if tensor.shape[-1:] != (n_classes,):
             raise InputError(
                 f"`{name}` must have the {n_classes} classes of `{first}` in its last dimension; "

@@ -1,7 +1,6 @@
 """TorchPartialLabelClassifier: any torch network, on labels that are only partly known."""
 
 import os
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -417,7 +416,6 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         networks = {"network": model.network, "channel": model.channel}
         if cost.peer is not None:
             networks["peer"] = cost.peer.network
-        words = zlib.crc32(observed.symbol.cpu().numpy().tobytes(), zlib.crc32(kind.tobytes()))
         self._run(
             networks,
             {"objective": objective, "account": account},
@@ -425,7 +423,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
             cost=cost,
             score=self._score(cost, evidence, kept) if len(kept) else None,
             begin=cost.begin,
-            identity=f"{seed} {words} {zlib.crc32(weights.tobytes())}",
+            data=[*inputs.held(), *observed.held(), evidence.labels.classes, weights, gold, seed],
             order=order,
         )
         self.module_, self.channel_ = model.network, model.channel
@@ -533,6 +531,14 @@ def _of_labels(y: Any, missing: Any, labels: LabelSpace | None = None) -> Eviden
     if y is None:
         raise InputError(
             "`fit` requires y to be passed, but the target y is None. Pass Evidence, or labels."
+        )
+    shape = () if isinstance(y, Beliefs) else np.asarray(y).shape
+    if isinstance(y, Beliefs) or (len(shape) > 1 and shape[1] > 1):
+        got = f"a table of the shape {shape}" if shape else "Beliefs"
+        raise InputError(
+            f"`y` must be Evidence, Votes, Candidates, or one label for each row; got {got}. For a "
+            "mask of candidates, pass `Candidates.from_mask`; for votes, `Votes.from_matrix`. "
+            "`SoftLogisticRegression` of `partlabel.learn` trains on `probs` of beliefs."
         )
     plain = column_or_1d(y, warn=True)
     if plain.dtype.kind == "f":

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from partlabel.errors import InputError
 from partlabel.losses import log_marginal
 from partlabel.train.account import Account
 from partlabel.train.channels import FixedVotes, LearntVotes
@@ -132,6 +133,12 @@ class Cost:
         """(n_rows,) What each row costs, and the logits that its evidence pulls at."""
         mix = Mix.drawn(len(rows), self.mixup, rows.device) if self.mixup else None
         logits = model.logits(inputs if mix is None else mix.inputs(inputs))
+        if logits.shape != likelihood.shape:
+            raise InputError(
+                f"`module` must give logits for the {likelihood.shape[1]} classes of "
+                f"{len(rows)} rows; it gives the shape {tuple(logits.shape)}. Let its last layer "
+                "have one output for each class."
+            )
         seen = logits
         if mix is not None and (self.objective.keeps_beliefs or self.consistency is not None):
             with torch.no_grad():

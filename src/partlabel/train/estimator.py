@@ -1,6 +1,7 @@
 """What the torch estimators share: how they are set up, and how their networks are trained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from partlabel.train import optimisers
 from partlabel.train.channels import LearntVotes
 from partlabel.train.cost import PRECISIONS
 from partlabel.train.epochs import EachEpoch, Together
+from partlabel.train.identity import identity
 from partlabel.train.inputs import Inputs, read_inputs
 from partlabel.train.loop import Ending, Job, Plan, Stateful, train
 
@@ -59,7 +61,13 @@ class TorchEstimator(BaseEstimator):
 
     def _device(self) -> torch.device:
         if self.device != "auto":
-            return torch.device(self.device)
+            try:
+                return torch.empty(0, device=self.device).device
+            except (RuntimeError, AssertionError) as error:
+                raise InputError(
+                    f"`device` must be one that torch can use here; {self.device!r} isn't. Pass "
+                    "'auto', or 'cpu'."
+                ) from error
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def _network(self, inputs: Inputs, n_outputs: int) -> nn.Module:
@@ -74,10 +82,10 @@ class TorchEstimator(BaseEstimator):
         cost: Callable[[Tensor, int], Tensor],
         score: Callable[[], float] | None,
         begin: Callable[[int], None],
-        identity: str,
+        data: Iterable[Any],
         order: torch.Generator,
     ) -> None:
-        """Train, and keep how it went."""
+        """Train, and keep how it went; by `data`, a checkpoint knows what it was trained on."""
         device = self._device()
         self.watches_ = list(self.each_epoch(networks["network"])) if self.each_epoch else []
         watches = Together(self.watches_)
@@ -96,7 +104,7 @@ class TorchEstimator(BaseEstimator):
             begin=lambda epoch: _begin(epoch, begin, watches),
             end=watches.end,
             device=device,
-            identity=f"{identity} {len(rows)} {self.batch_size}",
+            identity=identity(self.get_params(deep=False), data) if self.checkpoint else "",
         )
         done, self.status_ = train(job, self._plan(), order)
         self.history_ = pl.DataFrame(done.history).with_columns(pl.col("epoch").cast(pl.Int64))
@@ -132,6 +140,8 @@ class TorchEstimator(BaseEstimator):
         for name in ("max_epochs", "batch_size", "patience"):
             if not getattr(self, name) >= 1:
                 raise InputError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if not isinstance(self.learning_rate, Real):
+            raise TypeError(f"`learning_rate` must be a number; got {self.learning_rate!r}.")
         if not 0.0 < self.validation_share < 1.0:
             raise InputError(
                 f"`validation_share` must lie in (0, 1); got {self.validation_share}. "

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
-from partlabel.errors import InputError
+from partlabel.errors import InputError, rows_named
 
 
 class Inputs(Protocol):
@@ -30,6 +30,10 @@ class Inputs(Protocol):
         """What the network is called with, for these positions (a tensor on the CPU)."""
         ...
 
+    def held(self) -> list[Any]:
+        """The arrays and tensors that they are, where they are at hand."""
+        ...
+
 
 def read_inputs(X: Any) -> Inputs:
     """Read features.
@@ -45,7 +49,7 @@ def read_inputs(X: Any) -> Inputs:
     Raises
     ------
     InputError
-        If the parts of a mapping differ in length, or there are none.
+        If the parts of a mapping differ in length, or there are none, or a tensor isn't finite.
     ValueError
         If an array is empty, or holds NaN, infinities or no numbers.
     """
@@ -54,7 +58,7 @@ def read_inputs(X: Any) -> Inputs:
     if isinstance(X, Dataset):
         return _Items(X)
     if isinstance(X, Tensor):
-        return _Whole(X.float() if X.is_floating_point() else X)
+        return _Whole(_numbers(X, "X"))
     checked = check_array(X, accept_sparse="csr", dtype=np.float32, allow_nd=True)
     if sparse.issparse(checked):
         return _Sparse(checked)
@@ -94,6 +98,9 @@ class _Whole:
     def take(self, rows: Tensor, device: torch.device) -> Tensor:
         return self.values[rows.to(self.values.device)].to(device, non_blocking=True)
 
+    def held(self) -> list[Any]:
+        return [self.values]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Named:
@@ -108,6 +115,9 @@ class _Named:
             name: part[rows.to(part.device)].to(device, non_blocking=True)
             for name, part in self.parts.items()
         }
+
+    def held(self) -> list[Any]:
+        return [entry for pair in self.parts.items() for entry in pair]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +134,9 @@ class _Sparse:
     def take(self, rows: Tensor, device: torch.device) -> Tensor:
         return torch.as_tensor(self.matrix[rows.numpy()].toarray()).to(device)
 
+    def held(self) -> list[Any]:
+        return [self.matrix.shape, self.matrix.indptr, self.matrix.indices, self.matrix.data]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Items:
@@ -139,6 +152,9 @@ class _Items:
             return {name: part.to(device) for name, part in batch.items()}
         return batch.to(device)
 
+    def held(self) -> list[Any]:
+        return [len(self.dataset)]
+
 
 def _parts(X: Mapping[str, Any]) -> dict[str, Tensor]:
     parts = {str(name): torch.as_tensor(values) for name, values in X.items()}
@@ -148,4 +164,15 @@ def _parts(X: Mapping[str, Any]) -> dict[str, Tensor]:
             f"`X` must have parts of one length; got {lengths or 'none'}. "
             "Give each part an entry for each row."
         )
-    return {n: p.float() if p.is_floating_point() else p for n, p in parts.items()}
+    return {name: _numbers(part, f"X[{name!r}]") for name, part in parts.items()}
+
+
+def _numbers(part: Tensor, name: str) -> Tensor:
+    """In float32, if they aren't integers; all finite."""
+    if not part.is_floating_point():
+        return part
+    finite = part.isfinite().flatten(1).all(1) if part.ndim > 1 else part.isfinite()
+    if not finite.all():
+        rows = rows_named((~finite).cpu().numpy())
+        raise InputError(f"`{name}` must be finite; it isn't at {rows}. Fill it in, or leave out.")
+    return part.float()

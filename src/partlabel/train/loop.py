@@ -5,6 +5,7 @@ array, and leaves the state of chance out of its checkpoints, so that a resumed 
 """
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -266,8 +267,12 @@ def _chance(job: Job) -> dict[str, Tensor]:
 
 
 def _resumed(job: Job, path: Path, order: torch.Generator) -> Progress:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state.get("format") != FORMAT or state["identity"] != job.identity:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        known = state["format"] == FORMAT and state["identity"] == job.identity
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, IndexError):
+        known = False  # no checkpoint of ours
+    if not known:
         raise InputError(
             f"`checkpoint` must have been made by the same settings and rows; {path.name} wasn't. "
             "Remove it, or pass resume=False."

@@ -1,7 +1,6 @@
 """TorchMultiLabelClassifier: any torch network, on rows of many labels, some never looked at."""
 
 import os
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Self
 
@@ -197,6 +196,12 @@ class TorchMultiLabelClassifier(TorchEstimator):
         values, self.labels_ = _read(y)
         inputs = self._inputs(X, reset=True)
         check_lengths(inputs, len(values))
+        if self.objective == "masked" and not (values == 0.0).any():
+            raise InputError(
+                "`y` must hold a 0 for objective='masked'; it holds ones and gaps alone, from "
+                "which everything looks present. Where only what is present gets marked, take "
+                "objective='likelihood'."
+            )
         weights = row_weights(sample_weight, len(values))
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         with chance(seed, self._device()) as order:
@@ -279,7 +284,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
             cost=step,
             score=score if len(kept) else None,
             begin=lambda epoch: None,  # noqa: ARG005
-            identity=f"{seed} {zlib.crc32(weights.tobytes(), zlib.crc32(values.tobytes()))}",
+            data=[*inputs.held(), values, weights, seed],
             order=order,
         )
         self.module_, self.cost_ = model.network, cost.requires_grad_(False)

@@ -68,7 +68,13 @@ class Plain:
 
     def __call__(self, logits: Tensor, log_likelihood: Tensor, rows: Tensor) -> Tensor:
         """(n_rows,) What the function says."""
-        return self.function(logits, log_likelihood)
+        costs = self.function(logits, log_likelihood)
+        if costs.shape != logits.shape[:1]:
+            raise InputError(
+                f"`objective` must give a cost for each of the {len(logits)} rows; got the shape "
+                f"{tuple(costs.shape)}. Take no mean: the rows are weighed afterwards."
+            )
+        return costs
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing is kept."""

@@ -83,6 +83,10 @@ class Observed:
             torch.zeros(0, dtype=torch.int64),
         )
 
+    def held(self) -> list[Tensor]:
+        """All that it is made of."""
+        return [self.table, self.which, self.indptr, self.symbol]
+
     def __len__(self) -> int:
         return len(self.which)
 

@@ -123,7 +123,20 @@ class RowCost:
         return {**self.objective.state_dict(), "epoch": self._epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Take back what `state_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If it is that of another objective.
+        """
+        if state.keys() != self.state_dict().keys():
+            raise InputError(
+                "`state` must be that of the same objective; it holds "
+                f"{', '.join(state) or 'nothing'} instead of "
+                f"{', '.join(self.state_dict()) or 'nothing'}. Resume with the objective that it "
+                "was saved with."
+            )
         self.objective.load_state_dict(state)
         self._epoch = state["epoch"]
 
