@@ -52,6 +52,8 @@ class Estimate:
         What must hold for the number to be right. Never empty where the basis is "assumption".
     verdict : Verdict or None
         Whether gold bears the assumption out. Never None where the basis is "assumption".
+    note : str, default ""
+        What to know before the interval is quoted: that gold holds few rows of a class, say.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Estimate:
     method: Literal["exact", "bootstrap", "influence"] = "bootstrap"
     assumption: str = ""
     verdict: Verdict | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.basis is Basis.ASSUMPTION and (not self.assumption or self.verdict is None):
@@ -87,15 +90,16 @@ class Estimate:
 
     def __str__(self) -> str:
         shown = f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-        if self.verdict is None:
-            return shown
-        return f"{shown} ({self.verdict.name.lower()}, if {self.assumption})"
+        if self.verdict is not None:
+            shown += f" ({self.verdict.name.lower()}, if {self.assumption})"
+        return f"{shown} ({self.note})" if self.note else shown
 
 
 def table_of(estimates: Iterable[tuple[dict[str, Any], Estimate]]) -> pl.DataFrame:
     """Give a table, one row per estimate: what names it, then its numbers and what it rests on.
 
-    The columns ``assumption`` and ``verdict`` are there where an estimate rests on an assumption.
+    The columns ``assumption`` and ``verdict`` are there where an estimate rests on an assumption,
+    ``note`` where one has a note.
     """
     rows = [
         {
@@ -109,10 +113,12 @@ def table_of(estimates: Iterable[tuple[dict[str, Any], Estimate]]) -> pl.DataFra
             "method": one.method,
             "assumption": one.assumption,
             "verdict": None if one.verdict is None else one.verdict.name.lower(),
+            "note": one.note,
         }
         for name, one in estimates
     ]
     table = pl.DataFrame(rows, infer_schema_length=None)
+    needless = [] if any(row["note"] for row in rows) else ["note"]
     if all(row["verdict"] is None for row in rows):
-        return table.drop("assumption", "verdict", strict=False)
-    return table
+        needless += ["assumption", "verdict"]
+    return table.drop(needless, strict=False)

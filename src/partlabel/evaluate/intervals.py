@@ -197,23 +197,25 @@ def absolute_sum_of_normal(
     return min(max(float(np.abs(shrunk) @ spread), low), float(high)), low, float(high)
 
 
-def on_logit_scale(value: Floats, reach: Floats, least: float) -> tuple[Floats, Floats]:
+def on_logit_scale(value: Floats, reach: Floats, least: Floats | float) -> tuple[Floats, Floats]:
     """Ends of intervals of shares, as far from a share near 0 or 1 as few rows make them.
 
     The interval is even on the logit scale, so that it stays in (0, 1) and is longer on the side
-    away from the bound.
+    away from the bound. It ends at the bound where a share is too near to it to tell them apart.
 
     Parameters
     ----------
     value, reach : (...) float
         Shares, and how far a symmetric interval would go.
-    least : float
+    least : (...) float
         Shares count as at least this, and as at most 1 less this.
     """
     share = np.clip(value, least, 1.0 - least)
     far = reach / (share * (1.0 - share))
     low, high = (np.asarray(expit(logit(share) + side)) for side in (-far, far))
-    return np.minimum(low, np.clip(value, 0.0, 1.0)), np.maximum(high, np.clip(value, 0.0, 1.0))
+    low = np.where(value < least, 0.0, np.minimum(low, value))
+    high = np.where(value > 1.0 - least, 1.0, np.maximum(high, value))
+    return low, high
 
 
 def on_log_scale(value: Floats, reach: Floats) -> tuple[Floats, Floats]:

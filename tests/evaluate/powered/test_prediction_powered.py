@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from partlabel.errors import InputError
-from partlabel.evaluate import Basis, Verdict, audit, audit_probability, evaluate
+from partlabel.evaluate import Basis, Evaluation, Verdict, audit, audit_probability, evaluate
+from partlabel.evaluate.intervals import clopper_pearson
 from partlabel.evaluate.powered.contradiction import holm
 from partlabel.evaluate.powered.influence_functions import influences
 from partlabel.evaluate.powered.population import Population
@@ -258,3 +259,47 @@ def test_refusals() -> None:
         audit_probability(beliefs, 5, uniform=0.1)
     with pytest.raises(InputError, match="`metric` must be one of accuracy"):
         audit(probs, gold, beliefs=beliefs, labels=LABELS).of("f1")
+
+
+def rare(n_rare: int) -> Evaluation:
+    """200 gold rows of 2000, all right, of which so few are of the second class."""
+    codes = (np.arange(2000) < 10 * n_rare).astype(int)
+    probs = np.where(codes[:, None] == np.arange(2), 0.9, 0.1)
+    gold = np.full(2000, None)
+    gold[::10] = np.array(["ham", "spam"])[codes[::10]]
+    flat = np.full((2000, 2), 0.5)
+    return evaluate(probs, gold, beliefs=flat, labels=LabelSpace(["ham", "spam"]))
+
+
+def test_rows_without_a_mistake_leave_room_for_one() -> None:
+    """No end is surer than the exact one of as many rows, up to a little."""
+    for n_rare in (3, 20):
+        found = rare(n_rare)
+        low, _ = clopper_pearson(200, 200)
+        assert found["accuracy"].low == pytest.approx(float(low))
+        assert found["accuracy"].high == 1.0
+        for name in ("class_precision", "class_recall"):
+            for one, n in zip(found.details.of_class[name], (200 - n_rare, n_rare), strict=True):
+                assert 0.2 < one.low < clopper_pearson(n, n)[0] + 0.15
+                assert one.high == 1.0
+
+
+def test_few_gold_rows_of_a_class_are_said_beside_its_numbers() -> None:
+    note = "few gold rows of spam: the interval may be too short"
+    few = rare(3)
+    assert few["macro_f1"].note == note
+    assert few["accuracy"].note == ""
+    assert [one.note for one in few.details.of_class["class_recall"]] == ["", note]
+    assert note in str(few["auc"])
+    assert set(few.to_polars()["note"]) == {"", note}
+    assert "note" not in rare(20).to_polars().columns
+
+
+def test_no_interval_is_wider_than_that_of_gold_alone() -> None:
+    probs, beliefs, codes = world()
+    gold = some(codes, rows_drawn(100))
+    population = Population.match(probs, gold, beliefs=beliefs, labels=LABELS)
+    found = influences(population)
+    both, alone = (powered(population, found, power).reach(0.95) for power in (None, 0.0))
+    ranks_and_rates = np.delete(both / alone, found.columns["gap"])
+    assert (ranks_and_rates <= 1.0 + 1e-9).all()

@@ -8,7 +8,12 @@ import numpy as np
 
 from partlabel.errors import InputError
 from partlabel.evaluate.estimate import Basis, Estimate
-from partlabel.evaluate.intervals import absolute_sum_of_normal, on_log_scale, on_logit_scale
+from partlabel.evaluate.intervals import (
+    absolute_sum_of_normal,
+    clopper_pearson,
+    on_log_scale,
+    on_logit_scale,
+)
 from partlabel.evaluate.metrics import Floats
 from partlabel.evaluate.powered.influence_functions import (
     HEADLINE,
@@ -29,6 +34,17 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 
 
 POSITIVE = ("log_loss", "brier")
+
+MEAN_OF: Mapping[str, str] = {
+    "class_precision": "macro_precision",
+    "class_recall": "balanced_accuracy",
+    "class_f1": "macro_f1",
+    "class_auc": "auc",
+    "class_average_precision": "average_precision",
+}
+"""Which metric is the mean over the classes."""
+
+FEW = "few gold rows of {}: the interval may be too short"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,25 +96,33 @@ def metrics_of(
     error = least_error(population, found, result)
     result = replace(result, error=error, alone=np.maximum(result.alone, error))
     reach = result.reach(level)
-    least_share = 0.5 / population.n_gold
+    alone, least_share = variance_of_gold(population, found), least_shares(population, found)
 
     def ends(at: slice, name: str) -> tuple[Floats, Floats]:
         if name in POSITIVE:
             return on_log_scale(result.value[at], reach[at])
+        if name == "accuracy" and alone[at][0] < 0.5 / population.n_gold**2:  # no mistake seen
+            hits = round(float(result.value[at][0]) * population.n_gold)
+            low, high = clopper_pearson([hits], [population.n_gold], level)
+            return low, high
         if name == "gap":
             return result.value[at] - reach[at], result.value[at] + reach[at]
-        return on_logit_scale(result.value[at], reach[at], least_share)
+        return on_logit_scale(result.value[at], reach[at], least_share[at])
 
-    def estimate(value: float, low: float, high: float, name: str) -> Estimate:
+    said = notes(population)
+
+    def estimate(value: float, low: float, high: float, name: str, note: str = "") -> Estimate:
         least, most = BOUNDS.get(name, (0.0, 1.0))
         value, low, high = (float(np.clip(x, least, most)) for x in (value, low, high))
-        return Estimate(value, low, high, population.n_gold, level, basis, "influence")
+        n = population.n_gold
+        return Estimate(value, low, high, n, level, basis, "influence", note=note)
 
     def of(name: str) -> tuple[Estimate | None, ...]:
         at = found.columns[name]
+        shown = said.get(name, [""] * (at.stop - at.start))
         return tuple(
-            estimate(value, low, high, name) if low < high else None
-            for value, low, high in zip(result.value[at], *ends(at, name), strict=True)
+            estimate(value, low, high, name, note) if low < high else None
+            for value, low, high, note in zip(result.value[at], *ends(at, name), shown, strict=True)
         )
 
     bins = found.columns["gap"]
@@ -115,30 +139,85 @@ def metrics_of(
 def least_error(population: Population, found: Influences, result: Powered) -> Floats:
     """(n_metrics,) Standard errors, no smaller than what few gold rows of a class can tell.
 
-    A class of which gold holds next to nothing shows no spread, though nothing is known of it. Its
-    rates then are as unsure as those of the Beta distribution that so many rows leave of a uniform
-    one; so are the means over classes, in their part.
+    A class of which gold holds no mistake shows no spread, though a mistake may be next. So its
+    rates are at least as unsure as so many rows leave a uniform guess (the area under the curve, as
+    they leave that of exponential scores), the less so the nearer mistakes come to `LEAST_GOLD`;
+    means over classes are so in their part.
+
+    J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve", Radiology 1982, eq. 2.
     """
-    k = len(population.labels)
-    support = np.bincount(population.codes, minlength=k)
-    predicted = np.bincount(population.probs[population.rows].argmax(axis=1), minlength=k)
     there = classes_there(population)
-    error = result.error.copy()
-    for name, (mean, n_rows) in {
-        "class_precision": ("macro_precision", predicted),
-        "class_recall": ("balanced_accuracy", support),
-        "class_f1": ("macro_f1", (support + predicted) / 2),
-        "class_auc": ("auc", support),
-        "class_average_precision": ("average_precision", support),
-    }.items():
-        at, of_mean = found.columns[name], found.columns[mean]
-        share = (n_rows * np.clip(np.nan_to_num(result.value[at]), 0.0, 1.0) + 1) / (n_rows + 2)
-        least = np.where(n_rows < LEAST_GOLD, share * (1.0 - share) / (n_rows + 3), 0.0)
-        variance = error[at] ** 2
-        lacking = np.maximum(least - np.nan_to_num(variance), 0.0)
+    error, alone = result.error.copy(), variance_of_gold(population, found)
+    for name, n_rows in rows_of_classes(population).items():
+        at, of_mean = found.columns[name], found.columns[MEAN_OF[name]]
+        value = np.clip(np.nan_to_num(result.value[at]), 0.0, 1.0)
+        if name == "class_auc":
+            least = _variance_of_auc((n_rows * value + 0.5) / (n_rows + 1), n_rows, population)
+        else:
+            share = (n_rows * value + 1) / (n_rows + 2)
+            least = share * (1.0 - share) / (n_rows + 3)
+        mistakes = n_rows * np.minimum(value, 1.0 - value)
+        unseen = np.maximum(1.0 - mistakes / LEAST_GOLD, 0.0)
+        lacking = np.maximum(least - alone[at], 0.0) * unseen
         error[of_mean] = np.sqrt(error[of_mean] ** 2 + lacking[there].sum() / there.sum() ** 2)
-        error[at] = np.sqrt(variance + lacking)
+        error[at] = np.sqrt(np.nan_to_num(error[at]) ** 2 + lacking)
     return error
+
+
+def least_shares(population: Population, found: Influences) -> Floats:
+    """(n_metrics,) No share is taken as nearer to 0 or 1 than one more row could move it."""
+    least = np.full(len(found.pilot), 0.5 / population.n_gold)
+    there = classes_there(population)
+    for name, n_rows in rows_of_classes(population).items():
+        least[found.columns[name]] = 1.0 / (n_rows + 2)
+        least[found.columns[MEAN_OF[name]]] = (1.0 / (n_rows[there] + 2)).mean()
+    return least
+
+
+def rows_of_classes(population: Population) -> dict[str, Floats]:
+    """(n_classes,) Gold rows that a metric of each class rests on, by the name of the metric."""
+    k = len(population.labels)
+    support = np.bincount(population.codes, minlength=k).astype(np.float64)
+    predicted = np.bincount(population.probs[population.rows].argmax(axis=1), minlength=k)
+    return {
+        "class_precision": predicted.astype(np.float64),
+        "class_recall": support,
+        "class_f1": (support + predicted) / 2,
+        "class_auc": support,
+        "class_average_precision": support,
+    }
+
+
+def notes(population: Population) -> dict[str, list[str]]:
+    """What to say beside metrics that rest on few gold rows of a class; none where there is none.
+
+    One for each class, and one for the mean over classes.
+    """
+    there = classes_there(population)
+    names = [str(name) for name in population.labels.classes]
+    said = {}
+    for metric, n_rows in rows_of_classes(population).items():
+        few = n_rows < LEAST_GOLD
+        said[metric] = [
+            FEW.format(name) if one else "" for name, one in zip(names, few, strict=True)
+        ]
+        which = [name for name, one in zip(names, few & there, strict=True) if one]
+        listed = ", ".join(which[:3]) + (", ..." if len(which) > 3 else "")
+        said[MEAN_OF[metric]] = [FEW.format(listed) if which else ""]
+    return said
+
+
+def variance_of_gold(population: Population, found: Influences) -> Floats:
+    """(n_metrics,) Variance of the estimates from gold alone."""
+    return np.nan_to_num(Design.of(population).variance(found.of_gold))
+
+
+def _variance_of_auc(area: Floats, n_rows: Floats, population: Population) -> Floats:
+    """(n_classes,) Of areas under the curve, from so many rows of the class and the others."""
+    own, others = np.maximum(n_rows, 1.0), np.maximum(population.n_gold - n_rows, 1.0)
+    pairs = (others - 1) * (1 - area) / (2 - area) + (own - 1) * area / (1 + area)
+    return np.asarray(area * (1.0 - area) * (1.0 + pairs) / (own * others))
 
 
 def variance_of_gaps(population: Population, found: Influences, result: Powered) -> Floats:

@@ -58,7 +58,7 @@ class Powered:
         Degrees of freedom of the errors: few where a few rows make up most of one.
     alone, freedom_alone : (n_metrics,) float
         Standard errors of gold alone, and the degrees of freedom that it had if it were normal: no
-        interval is wider than by these. Infinite where a power was given.
+        interval is wider than by these. Infinite where another power was given.
     covariance : (n_metrics, n_metrics) float
     row_variance : (n_metrics,) float
         What one gold row leaves open; the error falls with the root of the gold rows.
@@ -115,7 +115,7 @@ def powered(population: Population, influences: Influences, power: float | None 
     item_variance = population.weight @ gold**2
     covariance = kept.T @ kept + (population.weight[:, None] * gold).T @ gold / len(population)
     alone = np.full(len(item_variance), np.inf)
-    if power is None:
+    if power is None or power == 0:
         alone = np.sqrt(design.variance(gold) + item_variance / len(population))
     row_variance = design.n_effective * np.einsum("im,im->m", kept, kept)
     return Powered(
