@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.stats import beta, binomtest
 
 from partlabel.aggregate import clopper_pearson, reliability_table
 from partlabel.aggregate.reliability import credible
+from partlabel.aggregate.sources import Sources
 from partlabel.evidence import Candidates, Evidence, Votes
 from partlabel.labels import LabelSpace
 
@@ -86,3 +88,16 @@ def test_credible_intervals_hold_their_share_of_the_posterior_and_reach_the_end_
     assert high[3] == 1.0
     np.testing.assert_allclose([low[4], high[4]], [0.025, 0.975])
     np.testing.assert_allclose([low[0], high[0]], beta.ppf([0.025, 0.975], 30.0, 10.0))
+
+
+def test_opinions_that_differ_widen_what_a_model_says_of_its_sources() -> None:
+    evidence = Evidence(votes=Votes.from_matrix([[0, 0, 1], [1, 1, 0], [0, 0, 0]] * 8, LABELS))
+    sources = Sources.learnt(None, evidence)
+    alike = sources.beliefs(evidence)
+    plain, same = reliability_table(evidence, alike), sources.reliability(evidence, alike)
+    assert same is not None
+    assert_frame_equal(same, plain)
+    other = sources.reliability(evidence, alike[:, ::-1].copy())
+    assert other is not None
+    width = [t["accuracy_high"][0] - t["accuracy_low"][0] for t in (same, other)]
+    assert width[1] > 1.2 * width[0]

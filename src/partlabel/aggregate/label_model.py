@@ -32,11 +32,10 @@ from partlabel.aggregate.calibrate import GoldCalibration
 from partlabel.aggregate.dawid_skene import confusion_under
 from partlabel.aggregate.dependence import dependent_groups, dependent_pairs, merge_groups
 from partlabel.aggregate.habits import speaks_selectively
-from partlabel.aggregate.kernels import counts_under
 from partlabel.aggregate.majority import MajorityVote
 from partlabel.aggregate.panel import COUNTED, DOUBT, SINGLE_ACCURACIES, panel_for
 from partlabel.aggregate.prior import Prior, possible
-from partlabel.aggregate.reliability import reliability_table, shares_right
+from partlabel.aggregate.reliability import reliability_table, spread_of
 from partlabel.aggregate.settings import check_positive, votes_of
 from partlabel.channels import Confusion
 from partlabel.evidence import Evidence, Vocabulary, Votes
@@ -135,7 +134,7 @@ class LabelModel(Aggregator):
             for name, opinion in zip(self.members_, opinions, strict=True)
             if name not in COUNTED  # a hedge, which learns nothing of the sources
         ]
-        spread = SHARED_MISTAKES[self.kind_] * _spread(evidence, learnt)
+        spread = SHARED_MISTAKES[self.kind_] * spread_of(evidence, learnt)
         self.reliability_ = reliability_table(evidence, beliefs, spread=spread)
         self.choice_ = self._account(evidence, pooled, prior)
 
@@ -254,14 +253,3 @@ def _hits(probs: NDArray[np.floating[Any]], truth: NDArray[np.int32]) -> float:
     """Accuracy, ties at their expected value."""
     top = probs >= probs.max(axis=1, keepdims=True) - 1e-9
     return float((top[np.arange(len(truth)), truth] / top.sum(axis=1)).mean())
-
-
-def _spread(evidence: Evidence, opinions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(n_sources,) Variance over the members of the accuracy that they give each source."""
-    votes = votes_of(evidence)
-    n_symbols = len(votes.vocabulary)
-    rights = []
-    for opinion in opinions:
-        counts = counts_under(votes.indptr, votes.symbol, opinion, n_symbols)
-        rights.append(shares_right(votes, counts))
-    return np.asarray(np.var(rights, axis=0, ddof=1))

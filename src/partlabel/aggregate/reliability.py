@@ -1,5 +1,6 @@
 """reliability_table: what each source is worth, with intervals and a plain verdict."""
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -148,6 +149,21 @@ def shares_right(votes: Votes, counts: NDArray[np.float64]) -> NDArray[np.float6
     right = np.bincount(source, weights=(counts * members).sum(axis=1), minlength=votes.n_sources)
     said = np.bincount(source, weights=counts.sum(axis=1), minlength=votes.n_sources)
     return np.asarray(right / np.maximum(said, 1e-12))
+
+
+def spread_of(evidence: Evidence, opinions: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(n_sources,) Variance, over opinions about the labels, of the accuracies that they mean.
+
+    Each opinion is a table of beliefs (n_items, n_classes).
+    """
+    votes = evidence.votes
+    assert votes is not None
+    n_symbols = len(votes.vocabulary)
+    rights = []
+    for opinion in opinions:
+        counts = counts_under(votes.indptr, votes.symbol, opinion, n_symbols)
+        rights.append(shares_right(votes, counts))
+    return np.asarray(np.var(rights, axis=0, ddof=1))
 
 
 def _widened(

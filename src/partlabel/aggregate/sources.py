@@ -4,15 +4,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from partlabel.aggregate.aggregator import Aggregator
 from partlabel.aggregate.label_model import LabelModel
 from partlabel.aggregate.majority import MajorityVote
+from partlabel.aggregate.reliability import reliability_table, spread_of
 from partlabel.channels import Channels, Confusion, log_likelihood, log_likelihood_chunks
 from partlabel.errors import InputError
 from partlabel.evidence import Evidence
+
+TRAINED_ON_THEM = 2.0  # times the spread of two opinions, which share the sources' mistakes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +86,22 @@ class Sources:
         if self.label_model is None:
             return averaged(evidence)
         return np.asarray(self.label_model.aggregate(evidence).probs, dtype=np.float64)
+
+    def reliability(self, evidence: Evidence, beliefs: NDArray[np.float64]) -> pl.DataFrame | None:
+        """Say what each source is worth by beliefs that a model of the features shares in.
+
+        The model has trained on what the sources said, and so takes their side: the intervals are
+        widened by how far the label model, which has no features, disagrees.
+
+        Returns
+        -------
+        polars.DataFrame as of `reliability_table`, or None without votes.
+        """
+        if self.label_model is None:
+            return None
+        opinions = (self.beliefs(evidence), beliefs)
+        spread = TRAINED_ON_THEM * spread_of(evidence, opinions)
+        return reliability_table(evidence, beliefs, spread=spread)
 
 
 def averaged(evidence: Evidence) -> NDArray[np.float64]:

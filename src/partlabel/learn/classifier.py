@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from partlabel.aggregate import Aggregator, Outcome, reliability_table
+from partlabel.aggregate import Aggregator, Outcome
 from partlabel.aggregate.sources import Sources, informative
 from partlabel.beliefs import Beliefs
 from partlabel.channels.likelihood import approximated_accuracy
@@ -83,7 +83,8 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     beliefs_ : Beliefs
         About the rows trained on: the model and the evidence together.
     reliability_ : polars.DataFrame or None
-        One row per source of votes, judged by `beliefs_`: see `reliability_table`.
+        One row per source of votes, judged by `beliefs_`: see `reliability_table`. The intervals
+        are widened by how far the label model, without features, disagrees.
     objective_ : str
         The objective that was used.
     out_of_fold_ : bool
@@ -317,7 +318,7 @@ class PartialLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         if len(rest):
             probs[rest] = self._believed(data.select(rest))
         self.beliefs_ = Beliefs(probs, evidence.labels, evidence.item_ids)
-        self.reliability_ = None if evidence.votes is None else reliability_table(evidence, probs)
+        self.reliability_ = self._sources.reliability(evidence, probs)
 
     def _believed(self, data: Data) -> NDArray[np.float64]:
         """Beliefs about rows that took no part: the model alone where the evidence says nothing."""

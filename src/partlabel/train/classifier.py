@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from partlabel.aggregate import Aggregator, reliability_table
+from partlabel.aggregate import Aggregator
 from partlabel.aggregate.sources import Sources
 from partlabel.beliefs import Beliefs
 from partlabel.channels.likelihood import approximated_accuracy
@@ -126,9 +126,11 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         What each source says, given the class; the `reliability()` of a learnt one is a table.
     label_model_ : the fitted label model, or None without votes
     beliefs_ : Beliefs
-        About the rows of `fit`: network and evidence together.
+        About the rows of `fit`: network and evidence together. The network has trained on these
+        rows, so that they are surer than they are right; those of `label_model_` aren't.
     reliability_ : polars.DataFrame or None
-        One row per source of votes, judged by `beliefs_`.
+        One row per source of votes, judged by `beliefs_`. The intervals are widened by how far the
+        label model, without features, disagrees.
     contributions_ : polars.DataFrame
         One row per kind of evidence: see `Account.to_polars`.
     history_ : polars.DataFrame
@@ -438,7 +440,7 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
         self.beliefs_ = Beliefs(probs, evidence.labels, evidence.item_ids)
         self.label_model_ = self._sources.label_model
         self.evidence_summary_ = evidence.counts()
-        self.reliability_ = None if evidence.votes is None else reliability_table(evidence, probs)
+        self.reliability_ = self._sources.reliability(evidence, probs)
 
     def _likelihood(self, inputs: Inputs, observed: Observed) -> NDArray[np.float64]:
         model = self._model()
