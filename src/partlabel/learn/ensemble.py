@@ -42,7 +42,8 @@ from partlabel.learn.set_channel import SetChannel, learn_set_channel
 from partlabel.learn.soft import check_learns_softly, fit_softly, probabilities
 from partlabel.learn.training import folds, posterior, smoothed
 
-SCREENED = 4_000  # rows that the first round trains on at the most, as it trains all members
+ALL_FOR = 2  # rounds that train all members; the first beliefs are no ground to keep few on
+SCREENED = 4_000  # rows to train on in these at the most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +79,8 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
     linear and radial models and a forest, in several scalings. Each round, all are trained on the
     beliefs about the rows, and the beliefs follow from the evidence and from what models that did
     not see the row say on average, each at the temperature that finds the evidence likeliest. After
-    the second round a few members remain (twice as many after the first): one by one, those whose
-    mean explains held-out evidence best. No clean label is needed. A prediction is the mean over
+    the second round a few members remain: one by one, those whose mean explains held-out evidence
+    best. No clean label is needed. A prediction is the mean over
     members and folds.
 
     How sets come about is learnt along: which wrong candidates come with which class.
@@ -94,8 +95,11 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         them (in a pipeline), so that the scaling is fitted on training rows alone.
     n_kept : int, default 5
         How many members remain from the second round on. More cost as much more.
-    n_rounds : int, default 4
-        More sharpen the beliefs, the wrong ones too.
+    n_rounds : int, default 8
+        At the most. More sharpen the beliefs, the wrong ones too.
+    tol : float, default 5e-3
+        From the third round on, stop when the marginal log-likelihood of the evidence rises by less
+        (nats per row).
     n_folds : int, default 5
         Models per member; more of them train on more rows each.
     learn_sets : bool, default True
@@ -165,7 +169,8 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         members: Mapping[str, Any] | None = None,
         *,
         n_kept: int = 5,
-        n_rounds: int = 4,
+        n_rounds: int = 8,
+        tol: float = 5e-3,
         n_folds: int = 5,
         learn_sets: bool = True,
         label_model: Any = None,
@@ -175,6 +180,7 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         self.members = members
         self.n_kept = n_kept
         self.n_rounds = n_rounds
+        self.tol = tol
         self.n_folds = n_folds
         self.learn_sets = learn_sets
         self.label_model = label_model
@@ -255,14 +261,15 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
         members = default_members() if self.members is None else dict(self.members)
         self.objective_path_, self.set_channel_, judged = [], None, {}
         for n in range(self.n_rounds):
-            vague = n == 0 and self.n_rounds > 1  # first beliefs are no ground to keep few on
-            most = SCREENED if vague else len(X)
+            last = n + 1 == self.n_rounds
+            most = SCREENED if n < ALL_FOR and not last else len(X)
             trials = self._round(members, X, beliefs, fold, likelihood, seed, most)
             judged.update(
                 {m: {"rounds": n + 1, **trial.judged(likelihood)} for m, trial in trials.items()}
             )
             said = {name: trial.probs for name, trial in trials.items()}
-            kept = forward_selected(said, likelihood, self.n_kept * (1 + vague))
+            n_kept = self.n_kept if n + 1 >= ALL_FOR or last else len(members)
+            kept = forward_selected(said, likelihood, n_kept)
             members = {name: members[name] for name in kept}
             mean = np.asarray(np.mean([said[name] for name in kept], axis=0))
             self.joint_sharpness_ = best_sharpness(mean, likelihood)
@@ -274,6 +281,8 @@ class AutoPartialLabelClassifier(ClassifierMixin, BaseEstimator):
                 likelihood, self.set_channel_ = _relative(total), channel
             beliefs, explained = posterior(smoothed(mean), total)
             self.objective_path_.append(float(explained.mean()))
+            if n > 1 and self.objective_path_[-1] < self.objective_path_[-2] + self.tol:
+                break
         self.members_ = {name: trials[name].fitted for name in kept}
         self.sharpness_ = {name: trials[name].sharpness for name in kept}
         self.choice_ = pl.DataFrame(
