@@ -151,7 +151,7 @@ def test_more_gold_comes_in_a_file_and_only_rows_kept_aside_count(
     folder = fitted(*VOTES)
     kept = aside(folder)["item"].to_list()
     chosen = [*kept[:80], *[name for name in many["id"] if name not in kept][:7]]
-    gold = many.filter(pl.col("id").is_in(chosen)).select(item="id", label="truth")
+    gold = many.filter(pl.col("id").is_in(chosen)).select("id", label="truth")  # as in `fit`
     gold.write_csv(tmp_path / "gold.csv")
     table = tmp_path / "numbers.csv"
     ran = partlabel(
@@ -176,7 +176,8 @@ def test_little_gold_is_measured_alone(partlabel: Callable, data: Path, tmp_path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\nc1,ham\n", "The gold file must have a column 'item'"),
+        ("name,label\nc1,ham\n", "The gold file must have a column 'item' or 'id'; "),
+        ("id,truth\nc1,ham\n", "The gold file must have a column 'label' or 'gold'; "),
         ("item,label\nc1,ham\nc1,spam\n", "must name an item once; 'c1' is there twice."),
         ("item,label\nc1,hamm\n", "got 'hamm' for item 'c1' (1 of 1 labels). Did you mean 'ham'?"),
         ("item,label\n1,ham\n2,ham\n", "items that are there; got 1, 2, and none of these 2 is."),

@@ -37,7 +37,8 @@ def audit(
         with step("reading the run"):
             run = read_run(folder)
             items, classes = ids_of(run.evidence), run.facts["classes"]
-            labels = None if gold is None else read_gold(gold, items, classes)
+            columns = run.settings.columns
+            labels = None if gold is None else read_gold(gold, items, classes, columns)
             of_group = None if group is None else column_of(run, group)
             subject = Subject.of(folder, run, labels, of_group)
         with step("looking at missing labels"):

@@ -83,7 +83,9 @@ def _aside(
     else:
         added = None
         if gold is not None:
-            added = read_gold(gold, ids_of(run.evidence), run.facts["classes"])
+            added = read_gold(
+                gold, ids_of(run.evidence), run.facts["classes"], run.settings.columns
+            )
         kept = Aside.of(run, added)
         if kept is None:
             raise InputError(NOTHING_KEPT)

@@ -7,19 +7,23 @@ import polars as pl
 
 from partlabel.cli.columns import nearest, spoken
 from partlabel.cli.formats import read_table
+from partlabel.cli.settings import Columns
 from partlabel.errors import InputError
 
 NAMED = 3
 
 
-def read_gold(path: Path, items: pl.Series, classes: Sequence[str]) -> pl.DataFrame:
-    """Read labels of items: a table with the columns item and label.
+def read_gold(
+    path: Path, items: pl.Series, classes: Sequence[str], fitted: Columns
+) -> pl.DataFrame:
+    """Read labels of items: a table with the columns item and label, or as the run calls them.
 
     Parameters
     ----------
     path : the file
     items : (n_items,) what the items are called
     classes : the classes of the run
+    fitted : the columns that the run was fitted on
 
     Returns
     -------
@@ -32,13 +36,9 @@ def read_gold(path: Path, items: pl.Series, classes: Sequence[str]) -> pl.DataFr
         If a column isn't there, an item is named twice, no item is known, or a label is no class.
     """
     table = read_table(path)
-    for name in ("item", "label"):
-        if name not in table.columns:
-            raise InputError(
-                f"The gold file must have a column {name!r}; {str(path)!r} has "
-                f"{', '.join(map(repr, table.columns[:12]))}. Rename its columns."
-            )
-    gold = table.select("item", label=spoken(table["label"])).drop_nulls()
+    item = _column(table, path, "item", fitted.item)
+    label = _column(table, path, "label", fitted.gold)
+    gold = table.select(item=item, label=spoken(table[label])).drop_nulls()
     if not len(gold):
         raise InputError(f"The gold file must hold a label; {str(path)!r} has none. Add some.")
     if gold["label"].dtype != pl.String:
@@ -59,6 +59,18 @@ def read_gold(path: Path, items: pl.Series, classes: Sequence[str]) -> pl.DataFr
             f"{nearest(str(unknown['label'][0]), classes)}"
         )
     return _of_items(gold, items)
+
+
+def _column(table: pl.DataFrame, path: Path, name: str, as_fitted: str | None) -> str:
+    """The column of this name, or of the name that it had in `fit`."""
+    for known in (name, as_fitted):
+        if known in table.columns:
+            return str(known)
+    other = "" if as_fitted in (name, None) else f" or {as_fitted!r}"
+    raise InputError(
+        f"The gold file must have a column {name!r}{other}; {str(path)!r} has "
+        f"{', '.join(map(repr, table.columns[:12]))}. Rename its columns."
+    )
 
 
 def some(names: pl.Series) -> str:

@@ -43,7 +43,7 @@ def cross_fitted(run: Run, gold: Path | None) -> Aside:
             "of a class, or of any row. Label more rows."
         )
     items = ids_of(run.evidence)
-    added = None if gold is None else read_gold(gold, items, _classes(run))
+    added = None if gold is None else read_gold(gold, items, _classes(run), settings.columns)
     return Aside.predicted(checks, items, run.evidence, Unseen.LEFT_OUT, added)
 
 
@@ -83,7 +83,7 @@ def new_rows(folder: Path, run: Run, path: Path, gold: Path | None) -> tuple[Asi
         _label_model(run) if evidence.votes is not None and evidence.votes.n_votes else None,
     )
     items = ids_of(evidence)
-    added = None if gold is None else read_gold(gold, items, _classes(run))
+    added = None if gold is None else read_gold(gold, items, _classes(run), settings.columns)
     aside = Aside.predicted(checks, items, evidence, Unseen.NEW, added)
     return replace(aside, unused=f"{known} {aside.unused}".strip()), table
 
@@ -100,10 +100,12 @@ def _not_trained_on(table: pl.DataFrame, run: Run, item: str | None) -> tuple[pl
     known = table[item].is_in(trained.drop_nulls().implode()).fill_null(value=False)
     if not known.any():
         return table, ""
-    said = f"{known.sum():,} rows of --data ({some(table[item].filter(known))}) trained the model"
+    named = some(table[item].filter(known))
+    said = f"{known.sum():,} rows of --data ({named}) have ids of rows that trained the model"
+    remedy = f"If they are other rows, give them ids of their own, or leave out column {item!r}."
     if known.all():
-        raise InputError(f"`--data` must hold other rows than those of `fit`; all {said}.")
-    return table.filter(~known), f"{said}, and are left out."
+        raise InputError(f"`--data` must hold other rows than those of `fit`; {said}. {remedy}")
+    return table.filter(~known), f"{said}, and are left out. {remedy}"
 
 
 def _evidence(table: pl.DataFrame, run: Run, settings: Settings) -> Evidence:
