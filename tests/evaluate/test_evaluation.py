@@ -217,3 +217,11 @@ def test_majority_of_real_crowd_votes(shared_data: Path) -> None:
     assert evaluation["accuracy"].value == right / 108
     assert str(evaluation["accuracy"]) == "0.759 [0.667, 0.836]"
     assert evaluation["ece"].low > 0  # vote shares are no probabilities
+
+
+def test_a_long_bootstrap_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partlabel.evaluate.intervals.CHUNK", 40)
+    done: list[int] = []
+    probs = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]] * 2
+    evaluate(probs, [0, 1, 1, 0], labels=LABELS, n_bootstrap=25, progress=done.append)
+    assert done == [10, 20, 25]

@@ -160,6 +160,7 @@ def evaluate(
     labels: LabelSpace | None = None,
     level: float = 0.95,
     n_bootstrap: int = 1000,
+    progress: Callable[[int], None] | None = None,
     random_state: int | np.random.Generator | None = 0,
 ) -> Evaluation:
     """Measure how good beliefs, or a model's probabilities, are on the items with a gold label.
@@ -209,6 +210,8 @@ def evaluate(
         calibration error by gold alone. More make their ends steadier; time grows with it. The
         interval of accuracy then is exact; all others, and those that rest on beliefs, strata or
         probabilities, come from influence functions.
+    progress : function, default None
+        Called with the number of resamples done, again and again; from 0 on in each group.
     random_state : int, Generator or None, default 0
 
     Returns
@@ -248,7 +251,7 @@ def evaluate(
 
     def measured(part: Population) -> Metrics:
         if alone:
-            return _by_gold(part, level, n_bootstrap, random_state)
+            return _by_gold(part, level, n_bootstrap, random_state, progress)
         return powered_metrics(part, level, random_state)
 
     if beliefs is None:
@@ -273,19 +276,29 @@ def evaluate(
     )
 
 
-def _by_gold(part: Population, level: float, n_bootstrap: int, random_state: Any) -> Metrics:
+def _by_gold(
+    part: Population,
+    level: float,
+    n_bootstrap: int,
+    random_state: Any,
+    progress: Callable[[int], None] | None,
+) -> Metrics:
     """All metrics by gold alone: with exact or bootstrap intervals where there are some."""
     known = np.zeros(len(part), dtype=bool)
     known[part.rows] = True
     part = part.select(known)
     found = powered_metrics(part, level, random_state) if part.n_gold > 1 else Metrics()
     scored = Scored(part.probs[part.rows], part.codes, part.labels, 0, 0)
-    own = _estimates(scored, level, n_bootstrap, random_state)
+    own = _estimates(scored, level, n_bootstrap, random_state, progress)
     return replace(found, headline={**found.headline, **own})
 
 
 def _estimates(
-    scored: Scored, level: float, n_bootstrap: int, random_state: Any
+    scored: Scored,
+    level: float,
+    n_bootstrap: int,
+    random_state: Any,
+    progress: Callable[[int], None] | None,
 ) -> dict[str, Estimate]:
     n, n_metrics = len(scored), len(BOOTSTRAPPED)
 
@@ -293,7 +306,9 @@ def _estimates(
         return _metrics_and_gaps(scored, weights)
 
     values = statistic(np.ones(n))
-    resampled = bootstrap(statistic, n, n_bootstrap=n_bootstrap, random_state=random_state)
+    resampled = bootstrap(
+        statistic, n, n_bootstrap=n_bootstrap, random_state=random_state, progress=progress
+    )
     low, high = percentile_interval(resampled[:, :n_metrics], level)
     gaps = values[n_metrics:]
     ece = float(np.abs(gaps).sum())

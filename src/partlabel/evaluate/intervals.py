@@ -56,7 +56,12 @@ def clopper_pearson(
 
 
 def bootstrap(
-    statistic: Callable[[Floats], Floats], n: int, *, n_bootstrap: int, random_state: Any
+    statistic: Callable[[Floats], Floats],
+    n: int,
+    *,
+    n_bootstrap: int,
+    random_state: Any,
+    progress: Callable[[int], None] | None = None,
 ) -> Floats:
     """Give a statistic of `n_bootstrap` resamples of `n` rows.
 
@@ -68,6 +73,8 @@ def bootstrap(
     statistic : function of (n_resamples, n) weights that gives (n_resamples, ...) values
     n, n_bootstrap : int
     random_state : int, Generator or None
+    progress : function, default None
+        Called with the number of resamples done, again and again.
 
     Returns
     -------
@@ -78,7 +85,12 @@ def bootstrap(
     B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 1979.
     """
     rng = np.random.default_rng(random_state)
-    return np.concatenate([statistic(weights) for weights in _resamples(n, n_bootstrap, rng)])
+    found: list[Floats] = []
+    for weights in _resamples(n, n_bootstrap, rng):
+        found.append(statistic(weights))
+        if progress is not None:
+            progress(sum(map(len, found)))
+    return np.concatenate(found)
 
 
 def percentile_interval(resampled: Floats, level: float) -> tuple[Floats, Floats]:
