@@ -134,7 +134,8 @@ class TorchPartialLabelClassifier(ClassifierMixin, TorchEstimator):
     contributions_ : polars.DataFrame
         One row per kind of evidence: see `Account.to_polars`.
     history_ : polars.DataFrame
-        One row per epoch.
+        One row per epoch: epoch (from 0), loss, learning_rate, and held_out (mean log-likelihood of
+        what was held out, in nats; higher is better) where something was.
     n_iter_ : int
         Epochs trained.
     status_ : Ending

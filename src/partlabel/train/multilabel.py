@@ -88,7 +88,8 @@ class TorchMultiLabelClassifier(TorchEstimator):
         One row per kind of entry (present, absent, unseen): entries; trained, held_out and left_out
         (adding up to entries); pull (their share of the gradient by the log-odds, over all epochs).
     history_ : polars.DataFrame
-        One row per epoch.
+        One row per epoch: epoch (from 0), loss, learning_rate, and held_out (less the mean cost of
+        the rows held out; higher is better) where some were.
     n_iter_ : int
         Epochs trained.
     status_ : Ending
