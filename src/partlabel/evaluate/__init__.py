@@ -1,6 +1,7 @@
 """How good predictions are on gold, with intervals, and whether they mean what they say."""
 
 from partlabel.evaluate.audits.audit_sample import audit_probability
+from partlabel.evaluate.audits.audit_strata import audit_strata
 from partlabel.evaluate.audits.copying_verdict import RuleCopying
 from partlabel.evaluate.audits.group_audit import GroupAudit, group_audit
 from partlabel.evaluate.audits.group_weights import group_samples, group_weights
@@ -59,6 +60,7 @@ __all__ = [
     "audit",
     "audit_probability",
     "audit_rule_copying",
+    "audit_strata",
     "best_evaluation",
     "compare",
     "covering_metrics",
