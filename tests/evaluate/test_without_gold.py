@@ -166,3 +166,11 @@ def test_refusals() -> None:
         positive_metrics([0.1, 0.2], [False, False], 0.5)
     with pytest.raises(InputError, match="must have one entry for each score"):
         positive_metrics([0.1, 0.2], [False], 0.5)
+
+
+def test_intervals_of_shares_stay_within_their_range() -> None:
+    probs, beliefs, _ = world()
+    few = expected_metrics(probs[:30], beliefs[:30], labels=LABELS)
+    for name in ("accuracy", "auc", "average_precision", "ece"):
+        assert 0.0 <= few[name].low <= few[name].value <= few[name].high <= 1.0
+    assert few["log_loss"].high > few["log_loss"].value

@@ -23,6 +23,7 @@ from partlabel.labels import LabelSpace
 
 ASSUMED = "beliefs are right, and the model errs apart from the votes"
 ASSUMED_ALONE = "beliefs are right, also given what the model predicts"
+MOST = {"log_loss": np.inf, "brier": 2.0}  # all others are shares
 
 
 def expected_metrics(
@@ -102,7 +103,7 @@ def _estimates(
         return Estimate(
             value,
             max(value - spread, 0.0),
-            value + spread,
+            min(value + spread, max(MOST.get(verdict_on, 1.0), value)),
             n,
             level,
             Basis.ASSUMPTION,
