@@ -149,6 +149,8 @@ def least_error(population: Population, found: Influences, result: Powered) -> F
     """
     there = classes_there(population)
     error, alone = result.error.copy(), variance_of_gold(population, found)
+    k, guess = len(population.labels), population.probs.argmax(axis=1)
+    items = np.maximum(np.bincount(guess, minlength=k), 1)
     for name, n_rows in rows_of_classes(population).items():
         at, of_mean = found.columns[name], found.columns[MEAN_OF[name]]
         value = np.clip(np.nan_to_num(result.value[at]), 0.0, 1.0)
@@ -157,6 +159,8 @@ def least_error(population: Population, found: Influences, result: Powered) -> F
         else:
             share = (n_rows * value + 1) / (n_rows + 2)
             least = share * (1.0 - share) / (n_rows + 3)
+            if name == "class_precision":  # of few items, whatever the rate behind them
+                least += share * (1.0 - share) / items
         mistakes = n_rows * np.minimum(value, 1.0 - value)
         unseen = np.maximum(1.0 - mistakes / LEAST_GOLD, 0.0)
         lacking = np.maximum(least - alone[at], 0.0) * unseen
