@@ -5,7 +5,6 @@ from partlabel.learn import AutoPartialLabelClassifier as AutoPartialLabelClassi
 from partlabel.train.channels import FixedVotes, Learnt, LearntVotes
 from partlabel.train.classifier import TorchPartialLabelClassifier
 from partlabel.train.epochs import EachEpoch, Unfreezing
-from partlabel.train.forest import PartialLabelForest
 from partlabel.train.forgetting import Drift, Forgetting
 from partlabel.train.freezing import freeze, unfreeze
 from partlabel.train.hugging_face import (
@@ -45,7 +44,6 @@ __all__ = [
     "Objective",
     "Observed",
     "ObservedRows",
-    "PartialLabelForest",
     "PartialLabelSteps",
     "RowCost",
     "RunningBeliefs",
