@@ -291,8 +291,16 @@ def test_few_gold_rows_of_a_class_are_said_beside_its_numbers() -> None:
     assert few["accuracy"].note == ""
     assert [one.note for one in few.details.of_class["class_recall"]] == ["", note]
     assert note in str(few["auc"])
-    assert set(few.to_polars()["note"]) == {"", note}
-    assert "note" not in rare(20).to_polars().columns
+    assert {"", note} <= set(few.to_polars()["note"])
+    assert {one.note for k, one in rare(20).estimates.items() if k != "ece"} == {""}
+
+
+def test_a_model_of_two_confidences_has_a_doubtful_calibration_error() -> None:
+    assert rare(20)["ece"].note == "few different confidences: the interval may be too short"
+    probs, beliefs, codes = world()
+    found = evaluate(probs, some(codes, rows_drawn(200)), beliefs=beliefs, labels=LABELS)
+    assert found["ece"].note == ""
+    assert "note" not in found.to_polars().columns
 
 
 def test_no_interval_is_wider_than_that_of_gold_alone() -> None:

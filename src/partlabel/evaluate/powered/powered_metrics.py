@@ -14,7 +14,7 @@ from partlabel.evaluate.intervals import (
     on_log_scale,
     on_logit_scale,
 )
-from partlabel.evaluate.metrics import Floats
+from partlabel.evaluate.metrics import ECE_BINS, ECE_ROWS_PER_BIN, Floats
 from partlabel.evaluate.powered.influence_functions import (
     HEADLINE,
     OF_CLASS,
@@ -45,6 +45,7 @@ MEAN_OF: Mapping[str, str] = {
 """Which metric is the mean over the classes."""
 
 FEW = "few gold rows of {}: the interval may be too short"
+TIED = "few different confidences: the interval may be too short"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,9 +129,11 @@ def metrics_of(
     bins = found.columns["gap"]
     variance = variance_of_gaps(population, found, result)
     ece = absolute_sum_of_normal(result.value[bins], variance, level, random_state)
+    most_bins = min(ECE_BINS, population.n_gold // ECE_ROWS_PER_BIN)
+    tied = TIED if bins.stop - bins.start < most_bins else ""
     headline = {name: one for name in HEADLINE if (one := of(name)[0]) is not None}
     return Metrics(
-        headline={**headline, "ece": estimate(*ece, "ece")},
+        headline={**headline, "ece": estimate(*ece, "ece", tied)},
         of_class={name: of(name) for name in OF_CLASS},
         gaps=tuple(one for one in of("gap") if one is not None),
     )
