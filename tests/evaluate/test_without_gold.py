@@ -152,6 +152,35 @@ def test_positives_alone_tell_what_gold_would() -> None:
         assert found[name].verdict is Verdict.UNVERIFIED
 
 
+@pytest.mark.parametrize(
+    ("marked_by_score", "off", "expected"),
+    [
+        (False, 0.0, dict.fromkeys(("recall", "precision", "accuracy", "auc"), "uncontradicted")),
+        (False, 0.2, {"recall": "uncontradicted", "precision": "contradicted"}),
+        (True, 0.0, {"recall": "contradicted", "f1": "contradicted", "auc": "contradicted"}),
+    ],
+)
+def test_gold_judges_what_positives_alone_assume(
+    marked_by_score: bool, off: float, expected: dict[str, str]
+) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.random(4000) < 0.4
+    score = 1 / (1 + np.exp(-(2.0 * y - 1.0 + rng.normal(size=4000))))
+    known = y & (rng.random(4000) < (0.6 * score**2 if marked_by_score else 0.3))
+    gold = [bool(k) if row < 600 else None for row, k in enumerate(y)]
+    found = positive_metrics(score, known, 0.4 + off, gold=gold)
+    plain = positive_metrics(score, known, 0.4 + off)
+    assert {name: found[name].verdict for name in expected} == {
+        name: Verdict[verdict.upper()] for name, verdict in expected.items()
+    }
+    assert all(found[name].value == plain[name].value for name in found)
+
+
+def test_gold_of_marked_rows_alone_judges_nothing() -> None:
+    found = positive_metrics([0.9, 0.8, 0.2], [True, False, False], 0.5, gold=[True, None, None])
+    assert {one.verdict for one in found.values()} == {Verdict.UNVERIFIED}
+
+
 def test_refusals() -> None:
     probs, beliefs, _ = world()
     with pytest.raises(InputError, match="`bins` must be at least 1; got 0"):
@@ -166,6 +195,10 @@ def test_refusals() -> None:
         positive_metrics([0.1, 0.2], [False, False], 0.5)
     with pytest.raises(InputError, match="must have one entry for each score"):
         positive_metrics([0.1, 0.2], [False], 0.5)
+    with pytest.raises(InputError, match="`gold` must have one entry for each of the 2 scores"):
+        positive_metrics([0.1, 0.2], [True, False], 0.5, gold=[None])
+    with pytest.raises(InputError, match="gold says that row 0 isn't one"):
+        positive_metrics([0.1, 0.2], [True, False], 0.5, gold=[False, None])
 
 
 def test_intervals_of_shares_stay_within_their_range() -> None:

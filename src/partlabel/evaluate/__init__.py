@@ -20,11 +20,12 @@ from partlabel.evaluate.calibration.temperature import TemperatureScaling, Tempe
 from partlabel.evaluate.calibration.vector_scaling import VectorScaling
 from partlabel.evaluate.calibration.venn_abers import VennAbers
 from partlabel.evaluate.comparison import Comparison, compare
+from partlabel.evaluate.covering_accuracy import covering_metrics
 from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.evaluation import Evaluation, evaluate
 from partlabel.evaluate.expected import expected_metrics
 from partlabel.evaluate.gold_plan import GoldPlan, plan_gold
-from partlabel.evaluate.partial_accuracy import covering_metrics, positive_metrics
+from partlabel.evaluate.positive_accuracy import positive_metrics
 from partlabel.evaluate.powered.contradiction import Audit, audit
 from partlabel.evaluate.powered.joint_beliefs import joint_beliefs
 from partlabel.evaluate.search import PartialLabelSearchCV

@@ -8,9 +8,9 @@ import numpy as np
 
 from partlabel.beliefs import Beliefs
 from partlabel.errors import InputError
+from partlabel.evaluate.covering_accuracy import covering_metrics
 from partlabel.evaluate.evaluation import Evaluation, evaluate
 from partlabel.evaluate.expected import expected_metrics
-from partlabel.evaluate.partial_accuracy import covering_metrics
 from partlabel.evaluate.powered.joint_beliefs import joint_beliefs
 from partlabel.evaluate.powered.population import codes_and_names
 from partlabel.evaluate.powered.powered_metrics import Metrics

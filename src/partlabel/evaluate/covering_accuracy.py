@@ -1,4 +1,4 @@
-r"""Accuracy from labels that are only partly known: candidate sets, and positives alone.
+r"""Accuracy from candidate sets: `covering_metrics`.
 
 =====================  ==================  ====================================================
 symbol                 code                meaning
@@ -6,9 +6,6 @@ symbol                 code                meaning
 :math:`S_i`            ``candidates``      classes that are possible for item i
 :math:`CR`             ``covering_rate``   share of items whose predicted class is possible
 :math:`f`              ``false_rate``      chance that a wrong class is possible
-:math:`\pi`            ``prior``           share of items that are positive
-:math:`q`              ``called``          share of items that are predicted positive
-:math:`r`              ``recall``          share of known positives that are predicted positive
 =====================  ==================  ====================================================
 
 A prediction is possible if it is right, or wrong and by chance among the candidates, so that
@@ -16,9 +13,7 @@ A prediction is possible if it is right, or wrong and by chance among the candid
 accuracy is the mean share of the predicted class in the model's probabilities over the candidates.
 
 W. Wang et al., "Realistic evaluation of deep partial-label learning algorithms", ICLR 2025
-(covering rate, approximated accuracy). C. Elkan, K. Noto, "Learning classifiers from only positive
-and unlabeled data", KDD 2008 (positives selected at random). A. Menon et al., "Learning from
-corrupted binary labels via class-probability estimation", ICML 2015, eq. 3 (ROC AUC).
+(covering rate, approximated accuracy).
 """
 
 from collections.abc import Mapping
@@ -36,7 +31,6 @@ from partlabel.evaluate.estimate import Basis, Estimate, Verdict
 from partlabel.evaluate.intervals import check_level
 from partlabel.evaluate.metrics import Floats
 from partlabel.evaluate.powered.contradiction import verdict_of
-from partlabel.evaluate.powered.ranking import Ranks, auc
 from partlabel.evaluate.scored import as_beliefs, as_gold, rows_beside
 from partlabel.labels import LabelSpace
 
@@ -165,87 +159,13 @@ def _same(gap: Floats) -> Verdict:
     return verdict_of(float(2.0 * student.sf(abs(gap.mean()) / error, len(gap) - 1)), ALPHA)
 
 
-def positive_metrics(
-    score: Any, positive: Any, prior: float, *, threshold: float = 0.5, level: float = 0.95
-) -> Mapping[str, Estimate]:
-    """Say how good a two-class model is, where only some positives are known.
-
-    Parameters
-    ----------
-    score : (n_items,) float
-        The model's probability of the positive class.
-    positive : (n_items,) bool
-        True where the item is known to be positive; the others may be either.
-    prior : float in (0, 1)
-        The share of all items that are positive. What comes out moves with it.
-    threshold : float, default 0.5
-        Predict positive at this score or more.
-    level : float in (0, 1), default 0.95
-
-    Returns
-    -------
-    mapping of name to Estimate
-        recall, precision, f1, accuracy and auc; basis "assumption", unverified.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ, no item is known to be positive or all are, or `prior` or `level` is
-        outside (0, 1).
-
-    Examples
-    --------
-    >>> found = positive_metrics([0.9, 0.8, 0.6, 0.2], [True, False, False, False], 0.5)
-    >>> found["precision"].value.__round__(3)
-    0.667
-    """
-    check_level(level)
-    s, known = np.asarray(score, dtype=np.float64), np.asarray(positive, dtype=bool)
-    if s.shape != known.shape or s.ndim != 1:
-        raise InputError(
-            f"`positive` must have one entry for each score; got the shapes {s.shape} and "
-            f"{known.shape}. Give both in the same order."
-        )
-    if not 0 < known.sum() < len(s):
-        raise InputError(
-            f"`positive` must mark some items, but not all; got {int(known.sum())} of {len(s)}."
-        )
-    if not 0.0 < prior < 1.0:
-        raise InputError(f"`prior` must lie in (0, 1); got {prior}. It is a share.")
-    called = s >= threshold
-    n, c, r, q = len(s), known.mean(), float(called[known].mean()), float(called.mean())
-    of_recall, of_called = known / c * (called - r), called - q
-    ranked = auc(Ranks.of(s, known.astype(np.float64)))
-    rest = max(prior - c, 0.0) / (1.0 - c)  # share of positives among those not known
-    numbers: dict[str, tuple[float, Floats]] = {
-        "recall": (r, of_recall),
-        "precision": (
-            prior * r / q if q else 0.0,
-            prior * (of_recall * q - r * of_called) / max(q, 1e-300) ** 2,
-        ),
-        "f1": (
-            2 * prior * r / (prior + q),
-            2 * prior * (of_recall / (prior + q) - r * of_called / (prior + q) ** 2),
-        ),
-        "accuracy": (1.0 - prior - q + 2 * prior * r, 2 * prior * of_recall - of_called),
-        "auc": (
-            (ranked.value - rest / 2) / (1.0 - rest),
-            (ranked.constant + known * ranked.slope) / (1.0 - rest),
-        ),
-    }
-    assumption = f"known positives are a random sample of all, which are {prior:.3g} of the items"
-    return {
-        name: _estimate(value, moved.std() / np.sqrt(n), n, assumption, level)
-        for name, (value, moved) in numbers.items()
-    }
-
-
 def _mean(values: Floats, assumption: str, level: float) -> Estimate:
     n = len(values)
-    return _estimate(float(values.mean()), values.std() / np.sqrt(n), n, assumption, level)
+    return assumed(float(values.mean()), values.std() / np.sqrt(n), n, assumption, level)
 
 
-def _estimate(value: float, error: float, n: int, assumption: str, level: float) -> Estimate:
+def assumed(value: float, error: float, n: int, assumption: str, level: float) -> Estimate:
+    """A share with its normal interval, cut off at 0 and 1; of basis "assumption", unverified."""
     reach = float(ndtri((1.0 + level) / 2.0)) * error
     shown, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (value, value - reach, value + reach))
     return Estimate(
