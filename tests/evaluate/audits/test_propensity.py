@@ -12,6 +12,8 @@ from partlabel.evaluate.audits.propensity import (
     auc_interval,
     cross_fitted,
     labelling_odds,
+    logistic,
+    of_being_labelled,
     overlap_table,
 )
 
@@ -94,3 +96,25 @@ def test_what_decides_is_named_and_the_rest_is_not() -> None:
     assert table["what"].to_list() == ["features", "groups"]
     assert table["p_value"][0] > 0.05
     assert table["p_value"][1] < 1e-6
+
+
+def test_many_features_of_few_labelled_items_keep_the_weights_even() -> None:
+    rng = np.random.default_rng(0)
+    X, labelled = rng.normal(size=(1200, 600)), rng.random(1200) < 0.1
+    plain = InverseWeights.of(labelling_odds(logistic(), X, labelled), labelled)
+    chosen = InverseWeights.of(labelling_odds(of_being_labelled(labelled), X, labelled), labelled)
+    assert plain.effective_size < 0.4 * labelled.sum()
+    assert chosen.effective_size > 0.9 * labelled.sum()
+
+
+def test_a_penalty_that_is_chosen_still_sees_what_decides() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3))
+    truth = 1.0 / (1.0 + np.exp(1.5 - X[:, 0]))
+    labelled = rng.random(4000) < truth
+    found = 1.0 / (1.0 + labelling_odds(of_being_labelled(labelled), X, labelled))
+    assert np.abs(found - truth).mean() < 0.03
+
+
+def test_few_labelled_items_choose_no_penalty() -> None:
+    assert of_being_labelled(np.arange(30) < 12)[-1].__class__ is LogisticRegression

@@ -20,6 +20,7 @@ from partlabel.evaluate.audits.propensity import (
     cross_fitted,
     labelling_odds,
     logistic,
+    of_being_labelled,
     overlap_table,
 )
 from partlabel.evaluate.estimate import table_of
@@ -190,7 +191,8 @@ def missingness(
         a factor of the odds, which is found by moments as if labelling depended on nothing else.
     outcome, propensity : scikit-learn classifiers, default None
         Models of the class, and of being labelled; cross-fitted. None takes logistic regressions,
-        and for a propensity that depends on the class a constant.
+        the latter with the penalty of the best held-out log loss, and for a propensity that depends
+        on the class a constant.
     groups : (n_items,) names, default None
     votes : Votes, default None
         Tested for whether they are related to being labelled.
@@ -242,13 +244,13 @@ def missingness(
         audit_weight=_audit_weight(audit_probability, n),
         labels=labels,
     )
-    constant = DummyClassifier(strategy="prior") if items.by_class else logistic()
+    if propensity is None:
+        by_class = items.by_class
+        propensity = DummyClassifier(strategy="prior") if by_class else of_being_labelled(labelled)
     tilt = items.tilt()[np.maximum(codes, 0)] if items.by_class else None
     items = replace(
         items,
-        odds=labelling_odds(
-            propensity or constant, X, labelled, tilt=tilt, random_state=random_state
-        ),
+        odds=labelling_odds(propensity, X, labelled, tilt=tilt, random_state=random_state),
     )
     odds = items.odds * (items.outcome @ items.tilt())
     return Missingness(

@@ -30,6 +30,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing
@@ -38,6 +39,9 @@ from partlabel.evaluate.metrics import Floats
 from partlabel.evaluate.powered.population import LARGEST_WEIGHT
 
 FOLDS = 5
+INNER_FOLDS = 3
+ENOUGH = 20  # labelled items, and others, to choose a penalty by
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 OVERLAP_BINS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 RAREST = 1e-6
 """Propensities below count as this, before weights are capped."""
@@ -46,6 +50,20 @@ RAREST = 1e-6
 def logistic() -> Pipeline:
     """Give the classifier that is used where none is given; features may be sparse."""
     return make_pipeline(StandardScaler(with_mean=False), LogisticRegression(max_iter=1000))
+
+
+def of_being_labelled(labelled: NDArray[np.bool_]) -> Pipeline:
+    """Give the classifier of being labelled, with the penalty of the best held-out log loss.
+
+    With a fixed one, thousands of features tell few labelled items from the others by chance, and
+    the weights are of a few items.
+    """
+    if min(labelled.sum(), (~labelled).sum()) < ENOUGH:
+        return logistic()
+    search = GridSearchCV(
+        LogisticRegression(max_iter=1000), {"C": STRENGTHS}, scoring="neg_log_loss", cv=INNER_FOLDS
+    )
+    return make_pipeline(StandardScaler(with_mean=False), search)
 
 
 def cross_fitted(
