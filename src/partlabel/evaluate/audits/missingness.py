@@ -92,7 +92,7 @@ class Missingness:
         assert one is not None
         assert two is not None
         shown = (
-            f"{self.n_labelled} of {self.n_items} items are labelled, which is {by}. The share of "
+            f"{self.n_labelled:,} of {self.n_items:,} items are labelled, which is {by}. The share of "
             f"{self.labels.classes[k]!r} is {one.value:.3f} among them, and {two} by {self.best}."
         )
         if self.best == "audited":
