@@ -92,8 +92,9 @@ class Missingness:
         assert one is not None
         assert two is not None
         shown = (
-            f"{self.n_labelled:,} of {self.n_items:,} items are labelled, which is {by}. The share "
-            f"of {self.labels.classes[k]!r} is {one.value:.3f} among them, and {two} by {self.best}."
+            f"{self.n_labelled:,} of {self.n_items:,} items are labelled, which is {by}. "
+            f"The share of {self.labels.classes[k]!r} is {one.value:.3f} among them, "
+            f"and {two} by {self.best}."
         )
         if self.best == "audited":
             return shown
