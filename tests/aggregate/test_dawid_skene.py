@@ -470,4 +470,4 @@ def test_settings_that_are_no_numbers_are_named(setting: dict) -> None:
 
 def test_a_fraction_of_a_subtype_is_refused() -> None:
     with pytest.raises(InputError, match=r"`subtypes` must be a whole number; got 2\.5"):
-        DawidSkene(subtypes=2.5).fit(Votes.from_matrix([[0, 1]], BINARY))  # type: ignore[arg-type]
+        DawidSkene(subtypes=2.5).fit(Votes.from_matrix([[0, 1]], BINARY))

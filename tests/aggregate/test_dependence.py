@@ -321,7 +321,7 @@ def test_a_model_of_merged_votes_reads_others_merged_alike() -> None:
 )
 def test_settings_are_checked(setting: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        dependent_pairs(votes_of(np.zeros((3, 2), dtype=int)), **setting)  # type: ignore[arg-type]
+        dependent_pairs(votes_of(np.zeros((3, 2), dtype=int)), **setting)
 
 
 def test_groups_refuse_tables_that_are_not_theirs() -> None:

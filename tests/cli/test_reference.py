@@ -15,7 +15,7 @@ from partlabel.cli.settings import Columns, ModelText, RuleText, parse_settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(app).commands
 
 
 def section(command: str) -> str:

@@ -46,7 +46,7 @@ def test_evidence_is_cut_as_an_array_is(narrowed: Blobs) -> None:
         assert part.candidates is not None
         assert np.array_equal(part.candidates.mask(), narrowed.mask[rows])
         assert part.votes is not None
-        assert part.votes.n_votes == evidence.votes.votes_per_item[rows].sum()  # type: ignore[union-attr]
+        assert part.votes.n_votes == evidence.votes.votes_per_item[rows].sum()
     assert len(evidence[narrowed.truth == 1]) == (narrowed.truth == 1).sum()
     assert len(evidence[10:20]) == 10
     assert evidence.shape == (150,)

@@ -21,7 +21,7 @@ def by_hand(cost: torch.Tensor, if_marked: object, if_not: object) -> None:
     """Compare with plain arithmetic on probabilities, entry by entry."""
     for f, marked, found in zip(LOGITS.flatten(), MARKED.flatten(), cost.flatten(), strict=True):
         rule = if_marked if marked else if_not
-        assert float(found) == pytest.approx(rule(float(f)), abs=1e-9)  # type: ignore[operator]
+        assert float(found) == pytest.approx(rule(float(f)), abs=1e-9)
 
 
 def sigmoid(f: float) -> float:

@@ -205,7 +205,7 @@ def test_parts_about_something_else_are_refused(parts: dict[str, Any], message: 
 
 def test_votes_alone_are_refused() -> None:
     with pytest.raises(TypeError, match="Wrap votes or candidates"):
-        Report("Votes", VOTES)  # type: ignore[arg-type]
+        Report("Votes", VOTES)
 
 
 @pytest.mark.parametrize(

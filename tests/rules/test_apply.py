@@ -225,11 +225,11 @@ FRAME = pl.DataFrame({"n": range(100), "m": [1, 0, *range(98)], "s": ["7"] * 99 
             "Rule 'cast' must not raise; at rows 90 to 99 it does: InvalidOperationError",
         ),
         (
-            batch_rule(lambda batch: ["a"], name="short"),  # noqa: ARG005
+            batch_rule(lambda batch: ["a"], name="short"),  # noqa: ARG005 - wrong whatever it gets
             "Rule 'short' must give a label or null for each row of a batch; got 1 values for rows",
         ),
         (
-            batch_rule(lambda batch: "a", name="one"),  # noqa: ARG005
+            batch_rule(lambda batch: "a", name="one"),  # noqa: ARG005 - the same
             "Rule 'one' must give a label or null for each row of a batch; got 'a' for rows 0 to 9",
         ),
         (
@@ -306,4 +306,4 @@ def test_call_is_refused(arguments: dict[str, Any], message: str) -> None:
 
 def test_function_that_is_no_rule_is_refused() -> None:
     with pytest.raises(TypeError, match=r"`rules` must hold rules; got function at position 1"):
-        apply_rules([N, lambda row: None], FRAME, LABELS)  # type: ignore[list-item]  # noqa: ARG005
+        apply_rules([N, lambda row: None], FRAME, LABELS)  # noqa: ARG005 - never called

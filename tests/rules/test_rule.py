@@ -111,7 +111,7 @@ def test_row_function_is_given_only_the_columns_that_it_reads() -> None:
 
 @pytest.mark.parametrize("kind", [list, np.array, pl.Series, pd.Series])
 def test_batch_function_may_give_any_kind_of_column(kind: object) -> None:
-    one = batch_rule(lambda batch: kind(["cat"] * len(batch)), name="all")  # type: ignore[operator]
+    one = batch_rule(lambda batch: kind(["cat"] * len(batch)), name="all")
     assert said(one, x=[1, 2]) == ["cat", "cat"]
 
 
@@ -182,7 +182,7 @@ def test_classifier_without_probabilities_says_its_prediction() -> None:
 )
 def test_rule_is_refused(make: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make()  # type: ignore[operator]
+        make()
 
 
 @pytest.mark.parametrize(
@@ -194,4 +194,4 @@ def test_rule_is_refused(make: object, message: str) -> None:
 )
 def test_wrong_kind_is_refused(make: object, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        make()  # type: ignore[operator]
+        make()

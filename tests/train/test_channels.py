@@ -85,7 +85,7 @@ def test_votes_are_cut_into_minibatches_as_they_stand() -> None:
 @pytest.mark.parametrize("tying", ["full", "class", "one"])
 def test_the_words_of_a_source_add_up_to_one_wherever_the_parameters_go(tying: str) -> None:
     votes = random_votes()
-    channel = perturbed(LearntVotes(a_confusion(votes), Learnt(tying=tying)))  # type: ignore[arg-type]
+    channel = perturbed(LearntVotes(a_confusion(votes), Learnt(tying=tying)))
     table = channel.log_table().exp().detach().numpy()
     for j in range(votes.n_sources):
         own = votes.vocabulary.source == j
@@ -188,7 +188,7 @@ def test_gold_tells_sources_that_err_together_from_those_that_do_not() -> None:
     X[0] = 1.0
     evidence = Evidence(votes=votes, gold=gold)
     how = Learnt(confidence=True, learning_rate=0.05)
-    confidence = fitted_on(evidence, X, channel=how).reliability()["confidence"]  # type: ignore[arg-type]
+    confidence = fitted_on(evidence, X, channel=how).reliability()["confidence"]
     assert confidence[:4].max() < 0.6
     assert confidence[4:].min() > 0.7
 

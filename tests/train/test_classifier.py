@@ -91,7 +91,7 @@ def test_a_kind_can_weigh_less_or_be_left_out(narrowed: Blobs) -> None:
 @pytest.mark.parametrize("of", [np.asarray, torch.tensor, pl.DataFrame, pd.DataFrame])
 def test_features_of_any_kind_give_one_model(of: object, narrowed: Blobs) -> None:
     X = narrowed.X.astype(np.float32)
-    table = of(X) if of in (np.asarray, torch.tensor) else of({"a": X[:, 0], "b": X[:, 1]})  # type: ignore[operator]
+    table = of(X) if of in (np.asarray, torch.tensor) else of({"a": X[:, 0], "b": X[:, 1]})
     one = net(max_epochs=2).fit(X, narrowed.candidates)
     two = net(max_epochs=2).fit(table, narrowed.candidates)
     assert np.array_equal(one.predict_proba(X), two.predict_proba(table))
@@ -130,7 +130,7 @@ def test_a_dataset_is_read_item_by_item() -> None:
 def test_training_is_repeatable_and_leaves_the_chance_of_torch_alone(narrowed: Blobs) -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    module = lambda d, k: mlp(d, k, hidden=(16,), dropout=0.3)  # noqa: E731
+    module = lambda d, k: mlp(d, k, hidden=(16,), dropout=0.3)  # noqa: E731 - users write it so
     one = net(module=module, max_epochs=3).fit(narrowed.X, narrowed.candidates)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(4)

@@ -26,7 +26,7 @@ from .planted import Planted, descend, planted
 
 def learning(groups: tuple[object, ...], unfreezing: Unfreezing, epoch: int) -> list[bool]:
     unfreezing.begin(epoch)
-    return [all(p.requires_grad for p in group.parameters.values()) for group in groups]  # type: ignore[attr-defined]
+    return [all(p.requires_grad for p in group.parameters.values()) for group in groups]
 
 
 def test_gradual_unfreezing_goes_from_the_head_to_the_inputs() -> None:
@@ -111,7 +111,7 @@ def test_the_estimator_unfreezes_watches_and_stops(narrowed: Blobs) -> None:
         module,
         each_epoch=each_epoch,
         groups=lambda network: parameter_groups(layer_groups(network), 0.1, decay=0.5),
-        **told,  # type: ignore[arg-type]
+        **told,
     ).fit(narrowed.X, narrowed.candidates)
     assert fitted.status_ is Ending.STOPPED
     assert fitted.reason_ is not None
@@ -141,7 +141,7 @@ def test_the_watches_of_a_resumed_estimator_go_on_counting(narrowed: Blobs, tmp_
                 each_epoch=each_epoch,
                 early_stopping=None,
                 max_epochs=epochs,
-                **settings,  # type: ignore[arg-type]
+                **settings,
             )
             .fit(narrowed.X, narrowed.candidates)
             .watches_
@@ -155,5 +155,5 @@ def test_the_watches_of_a_resumed_estimator_go_on_counting(narrowed: Blobs, tmp_
     torch.set_rng_state(state)
     resumed = fitted(4, checkpoint=tmp_path / "state.pt", resume=True)
     for one, two in zip(whole[1:], resumed[1:], strict=True):
-        assert one.history == two.history  # type: ignore[attr-defined]
-        assert len(two.history) == 4  # type: ignore[attr-defined]
+        assert one.history == two.history
+        assert len(two.history) == 4

@@ -36,7 +36,7 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if request.param == "gradients":
         monkeypatch.setattr(module, "IntegratedGradients", None)
     elif module.IntegratedGradients is None:
-        pytest.skip("captum isn't installed")
+        pytest.skip("needs captum, which no extra brings")
 
 
 @pytest.mark.usefixtures("either_way")
@@ -60,7 +60,7 @@ def test_with_biases_integrated_gradients_still_add_up_to_the_change_from_zero(
     rows: torch.Tensor,
 ) -> None:
     if module.IntegratedGradients is None:
-        pytest.skip("captum isn't installed")
+        pytest.skip("needs captum, which no extra brings")
     net = network(bias=True)
     logits, nothing = net(rows).detach(), net(torch.zeros(1, 4)).detach()
     predicted = logits.argmax(1, keepdim=True)

@@ -22,7 +22,7 @@ class Encoder(nn.Module):
 
 
 def names(network: nn.Module, **how: object) -> list[list[str]]:
-    return [list(group.parameters) for group in layer_groups(network, **how)]  # type: ignore[arg-type]
+    return [list(group.parameters) for group in layer_groups(network, **how)]
 
 
 def test_every_parameter_is_in_one_group() -> None:

@@ -92,7 +92,7 @@ def test_the_mixin_learns_and_validates_and_checkpoints_keep_running_beliefs(
 def test_minibatches_that_carry_likelihoods_by_name(narrowed: Blobs) -> None:
     known = evidence_tensors(narrowed.candidates).log_likelihood[:8]
     net = Net(RowCost())
-    net.log = lambda *_, **__: None  # type: ignore[method-assign] # outside of a trainer
+    net.log = lambda *_, **__: None  # outside of a trainer
     net.eval()
     x = torch.as_tensor(narrowed.X[:8], dtype=torch.float32)
     pair = net.validation_step((x, known), 0)

@@ -44,7 +44,7 @@ def test_early_stopping_on_gold_looks_at_gold_alone() -> None:
     assert told.contributions_["held_out"].to_list() == [50, 0, 0, 0, 0]
 
 
-class Gone(Exception):  # noqa: N818
+class Gone(Exception):  # noqa: N818 - an interruption, no error
     """Stands for a machine that is taken away."""
 
 

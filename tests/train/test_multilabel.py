@@ -27,7 +27,7 @@ def tags(n: int = 400, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.f
     return X, (scores + 0.2 * rng.normal(size=scores.shape) > 0.5).astype(float)
 
 
-def hidden(y: NDArray[np.float64], *, kept: float, absent: float, seed: int = 1) -> NDArray:  # type: ignore[type-arg]
+def hidden(y: NDArray[np.float64], *, kept: float, absent: float, seed: int = 1) -> NDArray:
     """Keep these shares of the labels that are present, and of those that are not."""
     rng = np.random.default_rng(seed)
     return np.where(rng.random(y.shape) < np.where(y > 0, kept, absent), y, np.nan)

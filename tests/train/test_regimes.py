@@ -66,7 +66,7 @@ def test_mixing_mixes_inputs_and_costs_in_the_same_shares() -> None:
 @pytest.mark.parametrize("objective", ["marginal", "em", "pseudo"])
 def test_mixed_rows_teach(objective: str, narrowed: Blobs) -> None:
     net = TorchPartialLabelClassifier(
-        objective=objective,  # type: ignore[arg-type]
+        objective=objective,
         mixup=0.3,
         threshold=0.6,
         max_epochs=15,

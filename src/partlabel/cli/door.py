@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _verdict(problem: Exception) -> tuple[str, int]:
     """What to say about an error, and with which code to end."""
+    # typer brings its own click, and leaves this class without a type
     if isinstance(problem, UsageError):  # type: ignore[arg-type]
         context = getattr(problem, "ctx", None)
         where = context.command_path if context is not None else "partlabel"
@@ -80,9 +81,9 @@ def _say(message: str, code: int) -> int:
 def _say_warning(
     message: Warning | str,
     category: type[Warning],  # noqa: ARG001 - the signature is Python's
-    filename: str,  # noqa: ARG001
-    lineno: int,  # noqa: ARG001
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
+    filename: str,  # noqa: ARG001 - as above
+    lineno: int,  # noqa: ARG001 - as above
+    file: TextIO | None = None,  # noqa: ARG001 - as above
+    line: str | None = None,  # noqa: ARG001 - as above
 ) -> None:
     _say(f"warning: {message}", DONE)

@@ -30,7 +30,9 @@ def identity(settings: Mapping[str, Any], data: Iterable[Any]) -> str:
             digest.update(f"{name}: {described(value)}\n".encode())
     for part in data:
         if isinstance(part, torch.Tensor | np.ndarray):
-            held = np.ascontiguousarray(part.cpu() if isinstance(part, torch.Tensor) else part)
+            held = np.ascontiguousarray(
+                part.detach().cpu() if isinstance(part, torch.Tensor) else part
+            )
             digest.update(f"{held.shape} {held.dtype}\n".encode())
             digest.update(held.view(np.uint8).data if held.size else b"")
         else:

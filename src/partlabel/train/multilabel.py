@@ -284,7 +284,7 @@ class TorchMultiLabelClassifier(TorchEstimator):
             rows,
             cost=step,
             score=score if len(kept) else None,
-            begin=lambda epoch: None,  # noqa: ARG005
+            begin=lambda epoch: None,  # noqa: ARG005 - as above
             data=[*inputs.held(), values, weights, seed],
             order=order,
         )

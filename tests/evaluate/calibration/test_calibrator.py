@@ -232,6 +232,6 @@ def test_evidence_is_refused() -> None:
     with pytest.raises(InputError, match="`evidence` must have the classes of `predicted`"):
         scaling.fit(others, votes, channels=channels)
     with pytest.raises(TypeError, match=r"`channels` must be Channels; got Confusion\. Pass `Chan"):
-        scaling.fit(predicted, votes, channels=channels.votes)  # type: ignore[arg-type]
+        scaling.fit(predicted, votes, channels=channels.votes)
     with pytest.raises(TypeError, match="`gold` must be Candidates, or class names"):
         scaling.fit(predicted, votes, labels=world.labels)

@@ -149,7 +149,7 @@ def test_arguments_are_refused() -> None:
     with pytest.raises(InputError, match=r"`level` must lie in \(0, 1\); got 1.0"):
         ConformalSets(level=1.0).fit(probs, world.codes, labels=world.labels)
     with pytest.raises(InputError, match="`score` must be one of 'lac', 'aps'; got 'raps'"):
-        ConformalSets(score="raps").fit(probs, world.codes, labels=world.labels)  # type: ignore[arg-type]
+        ConformalSets(score="raps").fit(probs, world.codes, labels=world.labels)
     with pytest.raises(TypeError, match="`evidence` must be gold or candidate sets; got Votes"):
         ConformalSets().fit(probs, votes)
     for option in ("per_class", "label_shift"):
